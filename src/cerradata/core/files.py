@@ -1,0 +1,117 @@
+"""Files that appear whole or not at all, and output folders that are never overwritten by accident."""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cerradata.core.errors import OutputError
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; rename it to `path` when the block ends without an error.
+
+    The temporary file is flushed to the disk before the rename, so after a crash `path` is either whole or absent.
+
+    Args:
+        path: Where the finished file shall be. Its folder is created.
+
+    Yields:
+        The path to write to. It has the same suffix as `path`.
+
+    Raises:
+        OutputError: If there is no space or no permission.
+    """
+    with reported_output_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            os.chmod(temporary, 0o666 & ~_umask())
+            _fsync(temporary)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def reported_output_errors(path: Path) -> Iterator[None]:
+    """Turn the system's errors on writing to `path` into an `OutputError` that says what to do."""
+    try:
+        yield
+    except PermissionError as error:
+        raise OutputError(
+            f"No permission to write {path}: choose another --out or change the folder's rights."
+        ) from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OutputError(f"No space left to write {path}: free some, or choose another --out.") from error
+        if error.errno in (errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+            raise OutputError(f"Cannot write {path}: {error.strerror}. Choose another --out.") from error
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:  # noqa: ANN401 - any JSON value
+    """Write JSON atomically, with sorted-as-given keys and no NaN (which is no JSON)."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def claim_folder(folder: Path, *, markers: tuple[str, ...], overwrite: bool, what: str) -> None:
+    """Make `folder` ours to write into, without losing somebody's work.
+
+    Args:
+        folder: The output folder. Created where it is missing.
+        markers: Names of files of which one lies in a finished output of this kind.
+        overwrite: Delete what is there. Only a folder that holds one of `markers`, or nothing, is ever deleted.
+        what: The output's noun for the message ("dataset").
+
+    Raises:
+        OutputError: If the folder holds something and `overwrite` is not given, or holds something of another kind.
+    """
+    with reported_output_errors(folder):
+        if folder.exists() and not folder.is_dir():
+            raise OutputError(f"{folder} is a file, a folder for the {what} was expected: choose another --out.")
+        if folder.is_dir() and any(folder.iterdir()):
+            ours = any((folder / marker).exists() for marker in markers)
+            if not overwrite:
+                holds = f"already holds a {what}" if ours else "is not empty"
+                raise OutputError(f"{folder} {holds}: choose another --out, or give --overwrite to replace it.")
+            if not ours:
+                raise OutputError(
+                    f"{folder} is not empty and is no {what} of ours (none of {', '.join(markers)} is in it), so "
+                    f"--overwrite does not delete it: choose another --out or empty the folder."
+                )
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _fsync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,19 @@
+"""Types and constants that more than one package shares."""
+
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+UNLABELLED: Final = 255
+"""Label of a pixel without reference, at every level, in every label raster that we write."""
+
+Array = npt.NDArray[Any]
+FloatArray = npt.NDArray[np.floating[Any]]
+LabelArray = npt.NDArray[np.integer[Any]]
+BoolArray = npt.NDArray[np.bool_]
+CountArray = npt.NDArray[np.int64]
+
+Sensor = Literal["sentinel-1", "sentinel-2", "elevation"]
+SplitName = Literal["train", "val", "test"]
+SPLITS: Final[tuple[SplitName, ...]] = ("train", "val", "test")

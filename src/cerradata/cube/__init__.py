@@ -1,0 +1,1 @@
+"""Scenes brought onto one aligned, composited stack on a target grid."""

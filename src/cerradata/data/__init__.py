@@ -1,0 +1,1 @@
+"""Dataset on disk to tensors."""

@@ -1,0 +1,1 @@
+"""Accuracy of runs, baselines, plots and reports."""

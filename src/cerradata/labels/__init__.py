@@ -1,0 +1,1 @@
+"""A reference map becomes label rasters of every level, and edge rasters."""

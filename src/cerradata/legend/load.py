@@ -1,0 +1,103 @@
+"""Legends from YAML: those that are shipped, by name, and the user's own, by path."""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cerradata.core.errors import LegendError
+from cerradata.legend.legend import LandCoverClass, Legend, Level, SourceCodes
+
+
+def available_legends() -> tuple[str, ...]:
+    """Names of the legends that the package ships."""
+    return tuple(sorted(f.name.removesuffix(".yaml") for f in _shipped().iterdir() if f.name.endswith(".yaml")))
+
+
+def load_legend(name_or_path: str) -> Legend:
+    """Load a legend.
+
+    Args:
+        name_or_path: Name of a shipped legend ("cerradata-4mm"), or the path of a YAML file of the same form.
+
+    Raises:
+        LegendError: If there is no such legend, or the file is not a legend.
+    """
+    if name_or_path in available_legends():
+        text = (_shipped() / f"{name_or_path}.yaml").read_text(encoding="utf-8")
+    elif Path(name_or_path).is_file():
+        text = Path(name_or_path).read_text(encoding="utf-8")
+    else:
+        shipped = ", ".join(available_legends())
+        raise LegendError(f"No legend {name_or_path!r}: give the path of a YAML file, or one of {shipped}.")
+    try:
+        plain = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise LegendError(f"Legend {name_or_path} is no valid YAML: {error}") from error
+    return legend_from_dict(plain, origin=name_or_path)
+
+
+def legend_from_dict(plain: Any, *, origin: str) -> Legend:  # noqa: ANN401 - whatever a YAML file may hold
+    """A legend from plain values in the form of the YAML files.
+
+    Args:
+        plain: What `Legend.to_dict` gives.
+        origin: File or object that the values come from, for messages.
+
+    Raises:
+        LegendError: If keys are missing or unknown, or values do not fit.
+    """
+    try:
+        _refuse_unknown(plain, {"name", "title", "citation", "levels", "sources"}, origin)
+        return Legend(
+            name=str(plain["name"]),
+            title=str(plain["title"]),
+            citation=str(plain.get("citation", "")).strip(),
+            levels=tuple(_level(number, level, origin) for number, level in enumerate(plain["levels"], start=1)),
+            sources={name: _source(name, source, origin) for name, source in (plain.get("sources") or {}).items()},
+        )
+    except KeyError as error:
+        raise LegendError(f"Legend {origin}: the key {error} is missing.") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise LegendError(f"Legend {origin} is not of the form that docs/legends.md describes: {error}") from error
+
+
+def _level(number: int, plain: dict[str, Any], origin: str) -> Level:
+    _refuse_unknown(plain, {"classes"}, f"{origin}, level {number}")
+    return Level(number, tuple(_class(c, f"{origin}, level {number}") for c in plain["classes"]))
+
+
+def _class(plain: dict[str, Any], origin: str) -> LandCoverClass:
+    _refuse_unknown(plain, {"id", "name", "short", "colour", "parent", "aliases", "translations"}, origin)
+    red, green, blue = plain["colour"]
+    return LandCoverClass(
+        id=int(plain["id"]),
+        name=str(plain["name"]),
+        short=str(plain["short"]),
+        colour=(int(red), int(green), int(blue)),
+        parent=None if plain.get("parent") is None else int(plain["parent"]),
+        aliases=tuple(plain.get("aliases", ())),
+        translations=dict(plain.get("translations", {})),
+    )
+
+
+def _source(name: str, plain: dict[str, Any], origin: str) -> SourceCodes:
+    _refuse_unknown(plain, {"codes", "unlabelled"}, f"{origin}, source {name}")
+    return SourceCodes(
+        name=name,
+        classes={code: int(class_id) for code, class_id in plain["codes"].items()},
+        unlabelled=tuple(plain.get("unlabelled", ())),
+    )
+
+
+def _refuse_unknown(plain: dict[str, Any], known: set[str], origin: str) -> None:
+    unknown = set(plain) - known
+    if unknown:
+        raise LegendError(
+            f"Legend {origin} has the unknown key {min(unknown)!r}: known are {', '.join(sorted(known))}."
+        )
+
+
+def _shipped() -> Any:  # noqa: ANN401 - importlib's Traversable
+    return files("cerradata.legend") / "data"

@@ -1,0 +1,1 @@
+"""Models over whole scenes: plan, predict, merge, write."""

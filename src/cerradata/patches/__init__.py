@@ -1,0 +1,1 @@
+"""The dataset on disk: cut, select, write, index, verify, split, statistics."""

@@ -1,0 +1,1 @@
+"""Raw products read as rasters with named bands, units and validity."""

@@ -1,0 +1,1 @@
+"""Confusion matrices and the scores that follow from them: pure NumPy functions."""

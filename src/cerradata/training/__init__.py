@@ -1,0 +1,1 @@
+"""Losses, the Lightning module, one training from dataset to run folder."""
