@@ -15,13 +15,14 @@ from cerradata.core.errors import OutputError
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Give a temporary path beside `path`; rename it to `path` when the block ends without an error.
 
     The temporary file is flushed to the disk before the rename, so after a crash `path` is either whole or absent.
 
     Args:
         path: Where the finished file shall be. Its folder is created.
+        durable: Flush before the rename. Off, only a crash of the machine (not of the program) can leave a part.
 
     Yields:
         The path to write to. It has the same suffix as `path`.
@@ -36,8 +37,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary = Path(name)
         try:
             yield temporary
-            os.chmod(temporary, 0o666 & ~_umask())
-            _fsync(temporary)
+            os.chmod(temporary, 0o666 & ~_UMASK)
+            if durable:
+                fsync(temporary)
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -106,12 +108,17 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _fsync(path: Path) -> None:
+def fsync(path: Path) -> None:
+    """Flush a file to the disk."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 
 
-def _umask() -> int:
+def _read_umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+# Read once: setting it to read it is not safe while other threads create files.
+_UMASK = _read_umask()

@@ -15,6 +15,17 @@ def available_legends() -> tuple[str, ...]:
     return tuple(sorted(f.name.removesuffix(".yaml") for f in _shipped().iterdir() if f.name.endswith(".yaml")))
 
 
+class LegendName(str):
+    """Name of a shipped legend, or the path of a legend file; a path in a configuration is relative to it."""
+
+    __slots__ = ()
+
+    @staticmethod
+    def absolute(value: str) -> "LegendName":
+        """A shipped name as it is; a path made absolute against the current folder."""
+        return LegendName(value if value in available_legends() else Path(value).expanduser().absolute())
+
+
 def load_legend(name_or_path: str) -> Legend:
     """Load a legend.
 

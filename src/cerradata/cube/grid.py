@@ -1,0 +1,104 @@
+"""The target grid: a `GeoBox` from a configuration or from the scenes."""
+
+import math
+from dataclasses import dataclass
+
+from odc.geo import CRS
+from odc.geo.geobox import GeoBox
+from odc.geo.geom import BoundingBox
+
+from cerradata.core.errors import ConfigError
+from cerradata.core.locations import Location
+from cerradata.scenes.files import raster_grid
+
+DEFAULT_RESOLUTION = 10.0
+
+
+@dataclass(frozen=True)
+class GridConfig:
+    """The target grid as it is declared in a configuration.
+
+    Attributes:
+        like: A raster whose grid is taken as it is. Nothing else may be given with it.
+        crs: Coordinate reference system with metres ("EPSG:32723"); by default the UTM zone of the area's centroid.
+        resolution: Pixel size in units of `crs`.
+        bounds: West, south, east, north in units of `crs`, snapped outwards to whole pixels; by default the area that
+            the scenes cover. It needs `crs`.
+    """
+
+    like: Location | None = None
+    crs: str | None = None
+    resolution: float = DEFAULT_RESOLUTION
+    bounds: tuple[float, float, float, float] | None = None
+
+    def __post_init__(self) -> None:
+        """Raise `ConfigError` if the fields contradict each other."""
+        if self.like is not None and (self.crs is not None or self.bounds is not None):
+            raise ConfigError("grid: `like` takes the whole grid from a file; leave out `crs` and `bounds`.")
+        if self.bounds is not None and self.crs is None:
+            raise ConfigError("grid: `bounds` are in units of `crs`: give it too.")
+        if self.bounds is not None and (self.bounds[0] >= self.bounds[2] or self.bounds[1] >= self.bounds[3]):
+            raise ConfigError(f"grid: bounds {list(self.bounds)} are empty: the order is west, south, east, north.")
+        if self.resolution <= 0:
+            raise ConfigError(f"grid: a resolution of {self.resolution} is impossible: give a pixel size above 0.")
+
+
+def target_grid(config: GridConfig, footprints: list[GeoBox]) -> GeoBox:
+    """The grid on which everything is brought.
+
+    Args:
+        config: What the user declared.
+        footprints: Grids whose union is the area, where no bounds are given.
+
+    Returns:
+        A north-up grid whose corner is a multiple of the resolution, or the grid of `like`.
+
+    Raises:
+        ConfigError: If the CRS is unknown or not in metres, or there is no area.
+        SceneError: If `like` cannot be read.
+    """
+    if config.like is not None:
+        return raster_grid(config.like)[0]
+    if not footprints and config.bounds is None:
+        raise ConfigError("grid: there are no scenes to take the area from: give `like`, or `crs` and `bounds`.")
+    crs = _crs(config.crs) if config.crs is not None else _utm(footprints)
+    if config.bounds is not None:
+        box = BoundingBox(*config.bounds, crs=crs)
+    else:
+        boxes = [grid.extent.to_crs(crs).boundingbox for grid in footprints]
+        box = BoundingBox(
+            min(b.left for b in boxes),
+            min(b.bottom for b in boxes),
+            max(b.right for b in boxes),
+            max(b.top for b in boxes),
+            crs=crs,
+        )
+    return GeoBox.from_bbox(_snapped(box, config.resolution), crs=crs, resolution=config.resolution)
+
+
+def _snapped(box: BoundingBox, resolution: float) -> BoundingBox:
+    # a thousandth of a pixel of rounding error must not add a row of pixels
+    def down(value: float) -> float:
+        return math.floor(value / resolution + 1e-3) * resolution
+
+    def up(value: float) -> float:
+        return math.ceil(value / resolution - 1e-3) * resolution
+
+    return BoundingBox(down(box.left), down(box.bottom), up(box.right), up(box.top), crs=box.crs)
+
+
+def _crs(text: str) -> CRS:
+    try:
+        crs = CRS(text)
+    except Exception as error:  # pyproj's own classes differ by version
+        raise ConfigError(f"grid: {text!r} is no coordinate reference system: write it like EPSG:32723.") from error
+    if crs.geographic:
+        raise ConfigError(f"grid: {text} has degrees: choose a projected system with metres, a UTM zone for example.")
+    return crs
+
+
+def _utm(footprints: list[GeoBox]) -> CRS:
+    boxes = [grid.geographic_extent.boundingbox for grid in footprints]
+    longitude = (min(b.left for b in boxes) + max(b.right for b in boxes)) / 2
+    latitude = (min(b.bottom for b in boxes) + max(b.top for b in boxes)) / 2
+    return CRS.utm(longitude, latitude)

@@ -1,0 +1,125 @@
+"""Scenes as one lazy stack on the target grid."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+from odc.geo.geobox import GeoBox
+from odc.geo.xr import xr_coords
+
+from cerradata.core.errors import ConfigError, SceneError
+from cerradata.core.types import FloatArray
+from cerradata.cube.resample import MeasurementResampling, resample_window
+from cerradata.cube.windows import TimeWindows, band_names, scenes_by_window
+from cerradata.scenes import Scene
+
+
+def build_stack(
+    scenes: Sequence[Scene],
+    grid: GeoBox,
+    bands: Sequence[str],
+    *,
+    resampling: MeasurementResampling = "bilinear",
+    windows: TimeWindows | None = None,
+    chunk: int = 1024,
+) -> xr.DataArray:
+    """Bring scenes of one sensor onto one grid, lazily.
+
+    Where several scenes of a time window cover a pixel, the first one with data gives it, band by band.
+
+    Args:
+        scenes: Scenes of one sensor, in the order of preference.
+        grid: The target grid.
+        bands: Bands to take, in stored order; every scene must have them.
+        resampling: Kernel for measurements. Radar is resampled in linear power.
+        windows: Time windows; each gives all bands once (`B04@dry`).
+        chunk: Rows and columns of a dask chunk.
+
+    Returns:
+        (band, y, x) float32, chunked one band by `chunk` by `chunk`; reflectance, linear power or metres (attribute
+        `unit`), NaN = no data. Chunks leave no seams (`resample_window`).
+
+    Raises:
+        ConfigError: If scenes of several sensors are mixed, or time windows hold no scene.
+        SceneError: If a scene lacks a band, or no scene touches the grid.
+    """
+    sensors = {scene.sensor for scene in scenes}
+    if len(sensors) != 1:
+        raise ConfigError(f"A stack holds one sensor; these scenes are of {', '.join(sorted(sensors)) or 'none'}.")
+    _require_overlap(scenes, grid)
+    groups = scenes_by_window(scenes, windows or {})
+    layers = [_layer(group, band, grid, resampling, chunk) for group in groups.values() for band in bands]
+    names = band_names(bands, [name for name in groups if name])
+    coords = {"band": list(names), **{k: v for k, v in xr_coords(grid).items() if k != "spatial_ref"}}
+    return xr.DataArray(
+        da.stack(layers),
+        dims=("band", "y", "x"),
+        coords=coords,
+        attrs={"unit": scenes[0].radiometry.averaging_unit, "crs": str(grid.crs)},
+        name=scenes[0].sensor,
+    )
+
+
+def first_valid(scenes: Sequence[Scene], band: str, window: GeoBox, resampling: MeasurementResampling) -> FloatArray:
+    """One band of one window of the target grid: the first scene with data gives each pixel.
+
+    Args:
+        scenes: In the order of preference.
+        band: Band name.
+        window: The window, as a grid.
+        resampling: Kernel.
+
+    Returns:
+        (rows, columns) float32, NaN where no scene has data.
+
+    Raises:
+        SceneError: If a file cannot be read.
+    """
+    result = np.full(window.shape, np.nan, np.float32)
+    for scene in scenes:
+        file = scene.bands[band]
+        pixels = resample_window(partial(scene.read, band), file.grid, window, resampling, np.nan)
+        if len(scenes) == 1:
+            return pixels
+        missing = np.isnan(result)
+        result[missing] = pixels[missing]
+        if not np.isnan(result).any():
+            break
+    return result
+
+
+def overlapping(scenes: Sequence[Scene], window: GeoBox) -> list[Scene]:
+    """The scenes whose footprint touches a window."""
+    area = window.extent
+    return [scene for scene in scenes if scene.footprint_grid.extent.to_crs(str(window.crs)).intersects(area)]
+
+
+def _layer(scenes: Sequence[Scene], band: str, grid: GeoBox, resampling: MeasurementResampling, chunk: int) -> da.Array:
+    for scene in scenes:
+        if band not in scene.bands:
+            raise SceneError(f"Scene {scene.name} has no band {band}: it has {', '.join(scene.bands)}.")
+
+    def block(block_info: dict[int | None, dict[str, list[tuple[int, int]]]]) -> FloatArray:
+        (top, bottom), (left, right) = block_info[None]["array-location"]
+        window = grid[top:bottom, left:right]
+        return first_valid(overlapping(scenes, window), band, window, resampling)
+
+    height, width = grid.shape
+    chunks = da.core.normalize_chunks((chunk, chunk), (height, width))
+    return da.map_blocks(block, chunks=chunks, dtype=np.float32, meta=np.empty((0, 0), np.float32))
+
+
+def _require_overlap(scenes: Sequence[Scene], grid: GeoBox) -> None:
+    for scene in scenes:
+        if not overlapping([scene], grid):
+            raise SceneError(
+                f"Scene {scene.name} does not touch the target grid: it covers {_place(scene.footprint_grid)}, the "
+                f"grid {_place(grid)} (longitude and latitude). Check the scene, or `grid` in the configuration."
+            )
+
+
+def _place(grid: GeoBox) -> str:
+    box = grid.geographic_extent.boundingbox
+    return f"{box.left:.4f}..{box.right:.4f}, {box.bottom:.4f}..{box.top:.4f}"

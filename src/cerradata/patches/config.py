@@ -1,0 +1,118 @@
+"""`BuildConfig`: everything that decides what a dataset will be."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cerradata.core.errors import ConfigError
+from cerradata.cube.grid import GridConfig
+from cerradata.cube.resample import MeasurementResampling
+from cerradata.labels import ReferenceSource
+from cerradata.legend import LegendName
+from cerradata.patches.layout import IMAGE_LAYERS
+from cerradata.scenes import SarUnit, SceneSource
+
+
+@dataclass(frozen=True)
+class MsiConfig:
+    """How Sentinel-2 is stored.
+
+    Attributes:
+        bands: Bands to store, in order; by default those of the first scene.
+        resampling: "bilinear" or "cubic".
+        stored_offset: Stored number = reflectance x 10000 + this: 1000 as published, or 0. 0 is no data.
+    """
+
+    bands: tuple[str, ...] | None = None
+    resampling: MeasurementResampling = "bilinear"
+    stored_offset: int = 1000
+
+    def __post_init__(self) -> None:
+        """Raise `ConfigError` for an offset that would not fit uint16."""
+        if not 0 <= self.stored_offset <= 10000:
+            raise ConfigError(f"msi: stored_offset {self.stored_offset}: give 1000 (as published), 0, or up to 10000.")
+
+
+@dataclass(frozen=True)
+class SarConfig:
+    """How Sentinel-1 is stored.
+
+    Attributes:
+        bands: Polarisations to store, in order; by default those of the first scene.
+        resampling: "bilinear" or "cubic", in linear power.
+        unit: "amplitude", "linear" or "db"; by default that of the first scene.
+    """
+
+    bands: tuple[str, ...] | None = None
+    resampling: MeasurementResampling = "bilinear"
+    unit: SarUnit | None = None
+
+
+@dataclass(frozen=True)
+class SelectionConfig:
+    """Which patches are kept.
+
+    Attributes:
+        max_unlabelled: Largest share of unlabelled pixels, 0 to 1; 0 as published. The labelled rest must not be empty.
+        max_invalid: Largest share of pixels without data in any band of any sensor, 0 to 1.
+    """
+
+    max_unlabelled: float = 0.0
+    max_invalid: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Raise `ConfigError` for a share that is none."""
+        for name in ("max_unlabelled", "max_invalid"):
+            share = getattr(self, name)
+            if not 0 <= share <= 1:
+                raise ConfigError(f"selection: {name} is {share}: a share lies between 0 and 1.")
+
+
+@dataclass(frozen=True)
+class BuildConfig:
+    """A build: scenes and a reference become patches.
+
+    Attributes:
+        scenes: Scenes, in the order of preference where they overlap.
+        reference: The reference map.
+        legend: Name of a shipped legend, or the path of a legend file.
+        name: Name of the dataset, for people.
+        grid: The target grid.
+        patch_size: Rows and columns of a patch.
+        prefix: Start of each file name.
+        msi: How Sentinel-2 is stored.
+        sar: How Sentinel-1 is stored.
+        selection: Which patches are kept.
+        edge_width: Depth of the edge masks on each side of a boundary, in pixels.
+        time_windows: First and last day by name; each window adds all bands once (`B04@dry`).
+        folders: Folder of a layer where it shall not be the published one (`{msi: opt_images}`).
+        attribution: Licences and attributions of the data, one sentence each.
+    """
+
+    scenes: tuple[SceneSource, ...]
+    reference: ReferenceSource
+    legend: LegendName
+    name: str = "cerradata"
+    grid: GridConfig = field(default_factory=GridConfig)
+    patch_size: int = 128
+    prefix: str = "cerradata"
+    msi: MsiConfig = field(default_factory=MsiConfig)
+    sar: SarConfig = field(default_factory=SarConfig)
+    selection: SelectionConfig = field(default_factory=SelectionConfig)
+    edge_width: int = 1
+    time_windows: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    folders: Mapping[str, str] = field(default_factory=dict)
+    attribution: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raise `ConfigError` for values that cannot work."""
+        if not self.scenes:
+            raise ConfigError("scenes: the list is empty. Give at least one scene.")
+        if self.patch_size < 8:
+            raise ConfigError(f"patch_size is {self.patch_size}: give 8 pixels or more.")
+        if self.edge_width < 1:
+            raise ConfigError(f"edge_width is {self.edge_width}: give 1 pixel or more.")
+        if not self.prefix or "/" in self.prefix:
+            raise ConfigError(f"prefix {self.prefix!r} cannot start a file name.")
+        unknown = [layer for layer in self.folders if layer not in IMAGE_LAYERS]
+        if unknown:
+            raise ConfigError(f"folders: no layer {unknown[0]!r}; folders of {', '.join(IMAGE_LAYERS)} can be named.")

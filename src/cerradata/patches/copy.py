@@ -1,0 +1,219 @@
+"""`index_copy`: index and `dataset.json` for a copy that lacks them, the published download for example."""
+
+import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cerradata.core.errors import DatasetError, OutputError
+from cerradata.core.progress import track
+from cerradata.core.types import Array
+from cerradata.legend import Legend, load_legend
+from cerradata.patches.index import make_index, write_index
+from cerradata.patches.info import DatasetInfo, LayerInfo
+from cerradata.patches.layout import INDEX_FILE, INFO_FILE, JOURNAL_FILE, Layout, discover, semantic_layer
+from cerradata.patches.record import PatchRecord, Placement, describe_patch
+from cerradata.patches.statistics import Moments
+from cerradata.patches.stored import read_layer
+from cerradata.patches.summary import layer_quantiles
+from cerradata.scenes import Radiometry, SarUnit
+from cerradata.scenes.bands import ELEVATION, MSI_BANDS, SENTINEL1, SENTINEL2
+
+_SEMANTIC = re.compile(r"semantic_(\d+)c")
+_BANDS_BY_COUNT = {12: MSI_BANDS, 13: tuple(SENTINEL2)}
+
+
+@dataclass(frozen=True)
+class CopyFacts:
+    """What the files of a copy do not say. The defaults are those of the published CerraData-4MM.
+
+    Attributes:
+        legend: Name of a shipped legend, or the path of a legend file.
+        name: Name of the dataset; by default the folder's.
+        msi_bands: Bands of the MSI files in order; by default the 12 of L2A, or the 13 of L1C.
+        msi_offset: Number that was added to reflectance x 10000.
+        sar_unit: Unit of the SAR files.
+        attribution: Licences and attributions of the data.
+    """
+
+    legend: str = "cerradata-4mm"
+    name: str | None = None
+    msi_bands: tuple[str, ...] | None = None
+    msi_offset: int = 1000
+    sar_unit: SarUnit = "amplitude"
+    attribution: tuple[str, ...] = ()
+
+
+def index_copy(
+    root: Path, facts: CopyFacts | None = None, *, workers: int = 2, overwrite: bool = False, quiet: bool = False
+) -> DatasetInfo:
+    """Make `index.parquet` and `dataset.json` for a copy. No image is changed; split folders become the splits.
+
+    Args:
+        root: The copy.
+        facts: What the files do not say.
+        workers: Threads that read.
+        overwrite: Replace an index that is there.
+        quiet: Show no progress.
+
+    Returns:
+        What `dataset.json` says.
+
+    Raises:
+        DatasetError: If files are missing, unpaired or unreadable (run `verify` for the whole list).
+        OutputError: If there is an index already and `overwrite` is not given, or it is an unfinished build.
+    """
+    facts = facts or CopyFacts()
+    _refuse_taken(root, overwrite=overwrite)
+    legend = load_legend(facts.legend)
+    layout = discover(root)
+    levels = labelled_levels(layout, legend)
+    _require_whole(layout)
+    layers = _radiometries(layout, facts)
+
+    def describe(patch_id: int) -> tuple[PatchRecord, dict[str, Moments], int]:
+        return _describe(layout, layers, legend, levels, patch_id)
+
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        described = list(
+            track(pool.map(describe, layout.ids), what="Reading patches", total=len(layout.ids), quiet=quiet)
+        )
+    patch_size = _one_size({record.id: size for record, _, size in described})
+    index = make_index([record for record, _, _ in described], patch_size)
+    index["split"] = index["id"].map(layout.splits).astype("object").where(index["id"].isin(layout.splits), None)
+    write_index(root, index)
+    info = DatasetInfo(
+        name=facts.name or root.resolve().name,
+        legend=legend,
+        patch_size=patch_size,
+        patches=len(index),
+        layers={
+            name: _layer_info(layout, name, radiometry, [moments[name] for _, moments, _ in described])
+            for name, radiometry in layers.items()
+        },
+        labels=levels,
+        attribution=facts.attribution,
+    )
+    info.write(root)
+    return info
+
+
+def labelled_levels(layout: Layout, legend: Legend) -> tuple[int, ...]:
+    """Levels of the legend that have label files, coarse to fine.
+
+    Raises:
+        DatasetError: If there are none.
+        LegendError: If a label folder's number of classes is that of no level.
+    """
+    sizes = [int(found.group(1)) for found in map(_SEMANTIC.fullmatch, layout.files) if found]
+    if not sizes:
+        raise DatasetError(
+            f"{layout.root} has no label folder (semantic_<n>c): it has {', '.join(sorted(layout.files))}."
+        )
+    return tuple(sorted(legend.level_with(size).number for size in sizes))
+
+
+def _describe(
+    layout: Layout, layers: dict[str, Radiometry], legend: Legend, levels: Sequence[int], patch_id: int
+) -> tuple[PatchRecord, dict[str, Moments], int]:
+    pixels: dict[str, Array] = {}
+    placement = Placement(patch_id)
+    for layer in sorted(layout.files):
+        path = layout.path(layer, patch_id)
+        pixels[layer], crs, transform = read_layer(path)
+        if crs is not None and placement.crs is None:
+            placement = Placement(patch_id, crs=crs, transform=transform)
+        if pixels[layer].shape[1:] != pixels[min(pixels)].shape[1:]:
+            raise DatasetError(
+                f"{path} has {pixels[layer].shape[1:]} pixels, other layers have another size. Run verify."
+            )
+    for name, radiometry in layers.items():
+        if len(pixels[name]) != len(radiometry.bands):
+            raise DatasetError(
+                f"{layout.path(name, patch_id)} has {len(pixels[name])} bands, {len(radiometry.bands)} were expected "
+                f"({', '.join(radiometry.bands)}): give the bands with --msi_bands."
+            )
+    for level in levels:
+        labels = pixels[semantic_layer(legend.level(level))]
+        strange = legend.strange_values(labels, level)
+        if strange:
+            raise DatasetError(
+                f"{layout.path(semantic_layer(legend.level(level)), patch_id)} holds "
+                f"{', '.join(f'{v} ({n} pixels)' for v, n in strange.items())}: level {level} of legend {legend.name!r} has "
+                f"0 to {len(legend.level(level)) - 1} and 255. Is it the right legend?"
+            )
+    nodata = {name: radiometry.nodata for name, radiometry in layers.items()}
+    moments = {name: Moments.of(pixels[name], nodata[name]) for name in layers}
+    record = describe_patch(placement, pixels, nodata, legend, tuple(levels))
+    return record, moments, pixels[semantic_layer(legend.level(levels[0]))].shape[-1]
+
+
+def _radiometries(layout: Layout, facts: CopyFacts) -> dict[str, Radiometry]:
+    layers = {}
+    if "msi" in layout.files:
+        layers["msi"] = Radiometry(
+            sensor="sentinel-2",
+            bands=facts.msi_bands or _msi_bands(layout),
+            unit="reflectance",
+            scale=1e-4,
+            offset=-facts.msi_offset * 1e-4,
+            nodata=0.0,
+        )
+    if "sar" in layout.files:
+        layers["sar"] = Radiometry(sensor="sentinel-1", bands=tuple(SENTINEL1), unit=facts.sar_unit)
+    if "elevation" in layout.files:
+        layers["elevation"] = Radiometry(sensor="elevation", bands=tuple(ELEVATION), unit="metre")
+    if not layers:
+        raise DatasetError(f"{layout.root} has no images: it has {', '.join(sorted(layout.files))}.")
+    return layers
+
+
+def _msi_bands(layout: Layout) -> tuple[str, ...]:
+    path = next(iter(layout.files["msi"].values()))
+    count = len(read_layer(path)[0])
+    if count not in _BANDS_BY_COUNT:
+        raise DatasetError(f"{path} has {count} bands: say which they are, in order (--msi_bands).")
+    return _BANDS_BY_COUNT[count]
+
+
+def _layer_info(layout: Layout, name: str, radiometry: Radiometry, moments: list[Moments]) -> LayerInfo:
+    bands = radiometry.bands
+    path = next(iter(layout.files[name].values()))
+    quantiles = layer_quantiles(layout, name, bands, layout.ids, radiometry.nodata)
+    total = sum(moments, Moments.empty(len(bands)))
+    return LayerInfo(
+        path.parent.name,
+        np.dtype(read_layer(path)[0].dtype).name,
+        radiometry.with_quantiles(quantiles),
+        total.statistics(bands),
+    )
+
+
+def _refuse_taken(root: Path, *, overwrite: bool) -> None:
+    if (root / JOURNAL_FILE).exists() and not (root / INFO_FILE).exists():
+        raise OutputError(f"{root} is an unfinished build: run the same `cerradata build` again and it goes on.")
+    taken = [name for name in (INDEX_FILE, INFO_FILE) if (root / name).exists()]
+    if taken and not overwrite:
+        raise OutputError(f"{root} has {' and '.join(taken)} already: give --overwrite to make them anew.")
+
+
+def _require_whole(layout: Layout) -> None:
+    missing = layout.missing()
+    if layout.problems or missing:
+        examples = [*layout.problems, *(f"patch {i} has no {', '.join(layers)}" for i, layers in missing.items())]
+        raise DatasetError(
+            f"{layout.root} is not whole: {'; '.join(examples[:3])}{' ...' if len(examples) > 3 else ''} "
+            f"({len(examples)} problems). Run `cerradata verify {layout.root}` for the list, and mend or remove them."
+        )
+
+
+def _one_size(sizes: dict[int, int]) -> int:
+    values = sorted(set(sizes.values()))
+    if len(values) > 1:
+        odd = min(values, key=list(sizes.values()).count)
+        example = next(i for i, size in sizes.items() if size == odd)
+        raise DatasetError(f"Patches have different sizes ({values}): patch {example} has {odd} pixels. Run verify.")
+    return values[0]

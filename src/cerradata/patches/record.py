@@ -1,0 +1,165 @@
+"""One row of the index: what is known of a patch without opening its images."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from affine import Affine
+
+from cerradata.core.types import UNLABELLED, Array, LabelArray
+from cerradata.labels.objects import count_objects
+from cerradata.legend import Legend
+from cerradata.patches.layout import semantic_layer
+from cerradata.patches.statistics import valid_pixels
+
+
+@dataclass(frozen=True)
+class PatchRecord:
+    """What the index says of a patch.
+
+    Attributes:
+        id: Number of the patch, also in its file names.
+        row: Row on the patch grid; None in a copy.
+        col: Column on the patch grid; None in a copy.
+        crs: Coordinate reference system, or None.
+        transform: The six numbers of pixel corner to map coordinates, or None.
+        valid_share: Share of pixels with data in every band of every sensor, 0 to 1.
+        pixels: Pixels of each class, by level.
+        objects: Connected parts of each class, by level.
+        scenes: Names of the scenes whose footprints touch the patch.
+        dates: Their dates.
+        content_hash: SHA-256 of the pixels of all layers (`content_hash`).
+    """
+
+    id: int
+    row: int | None
+    col: int | None
+    crs: str | None
+    transform: tuple[float, ...] | None
+    valid_share: float
+    pixels: Mapping[int, tuple[int, ...]]
+    objects: Mapping[int, tuple[int, ...]]
+    scenes: tuple[str, ...]
+    dates: tuple[str, ...]
+    content_hash: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Flat plain values: the columns of the index."""
+        row: dict[str, Any] = {
+            "id": self.id,
+            "row": self.row,
+            "col": self.col,
+            "crs": self.crs,
+            "transform": None if self.transform is None else list(self.transform),
+            "valid_share": self.valid_share,
+        }
+        for level, counts in self.pixels.items():
+            row[f"pixels_l{level}"] = list(counts)
+        for level, counts in self.objects.items():
+            row[f"objects_l{level}"] = list(counts)
+        return row | {"scenes": list(self.scenes), "dates": list(self.dates), "content_hash": self.content_hash}
+
+    @staticmethod
+    def from_plain(plain: Mapping[str, Any]) -> "PatchRecord":
+        """A record from its fields as JSON holds them: lists for tuples, text for the levels."""
+        values = dict(plain)
+        values["transform"] = None if plain["transform"] is None else tuple(plain["transform"])
+        for name in ("pixels", "objects"):
+            values[name] = {int(level): tuple(counts) for level, counts in plain[name].items()}
+        for name in ("scenes", "dates"):
+            values[name] = tuple(plain[name])
+        return PatchRecord(**values)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a patch lies and what it came from: the part of a record that its pixels do not tell.
+
+    Attributes:
+        id: Number of the patch.
+        row: Row on the patch grid, or None.
+        col: Column on the patch grid, or None.
+        crs: Coordinate reference system, or None.
+        transform: Pixel corner to map coordinates, or None.
+        scenes: Names of the scenes.
+        dates: Their dates.
+    """
+
+    id: int
+    row: int | None = None
+    col: int | None = None
+    crs: str | None = None
+    transform: Affine | None = None
+    scenes: tuple[str, ...] = ()
+    dates: tuple[str, ...] = ()
+
+
+def describe_patch(
+    placement: Placement,
+    layers: Mapping[str, Array],
+    nodata: Mapping[str, float | None],
+    legend: Legend,
+    levels: tuple[int, ...],
+) -> PatchRecord:
+    """The record of a patch from its pixels.
+
+    Args:
+        placement: Where it lies.
+        layers: (bands, rows, columns) stored numbers of each layer, labels and edges too.
+        nodata: "No data" of each image layer. Only these layers decide what is valid.
+        legend: The dataset's legend.
+        levels: Levels that have labels. Each is counted in its own file: in the published copies level 1 was rasterised
+            apart from level 2.
+    """
+    labels = {level: layers[semantic_layer(legend.level(level))][0] for level in levels}
+    return PatchRecord(
+        id=placement.id,
+        row=placement.row,
+        col=placement.col,
+        crs=placement.crs,
+        transform=None if placement.transform is None else tuple(placement.transform)[:6],
+        valid_share=valid_share({name: layers[name] for name in nodata}, nodata),
+        pixels={level: class_pixels(array, len(legend.level(level))) for level, array in labels.items()},
+        objects={
+            level: tuple(int(n) for n in count_objects(array, len(legend.level(level))))
+            for level, array in labels.items()
+        },
+        scenes=placement.scenes,
+        dates=placement.dates,
+        content_hash=content_hash(layers),
+    )
+
+
+def valid_share(images: Mapping[str, Array], nodata: Mapping[str, float | None]) -> float:
+    """Share of pixels that have data in every band of every layer, 0 to 1."""
+    if not images:
+        return 1.0
+    valid = [valid_pixels(pixels, nodata[name]).all(axis=0) for name, pixels in images.items()]
+    return float(np.logical_and.reduce(valid).mean())
+
+
+def class_pixels(labels: LabelArray, classes: int) -> tuple[int, ...]:
+    """Pixels of each class; unlabelled (255) and values that are no class are not counted."""
+    return tuple(int(n) for n in np.bincount(_as_bytes(labels).ravel(), minlength=256)[:classes])
+
+
+def content_hash(layers: Mapping[str, Array]) -> str:
+    """SHA-256 of what a patch holds: name, type, shape and numbers of each layer, by name.
+
+    It depends on the pixels alone, not on compression, tags or the store that they lie in.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(layers):
+        pixels = layers[name]
+        little = np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder("<"))
+        digest.update(f"{name} {little.dtype.str} {little.shape}".encode())
+        digest.update(little.tobytes())
+    return digest.hexdigest()
+
+
+def _as_bytes(labels: LabelArray) -> LabelArray:
+    if labels.dtype == np.uint8:
+        return labels
+    return np.where((labels >= 0) & (labels < UNLABELLED), labels, UNLABELLED).astype(np.uint8)

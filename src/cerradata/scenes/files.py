@@ -1,0 +1,124 @@
+"""Finding and checking the raster files of a scene."""
+
+from collections.abc import Iterable, Mapping
+
+import rasterio
+from odc.geo.geobox import GeoBox
+from rasterio.errors import RasterioError
+
+from cerradata.core.errors import SceneError
+from cerradata.core.locations import Location
+from cerradata.core.types import Sensor
+from cerradata.scenes.bands import BANDS, band_of_file
+from cerradata.scenes.scene import BandFile
+
+_SUFFIXES = (".jp2", ".tif", ".tiff")
+
+
+def raster_grid(location: Location) -> tuple[GeoBox, int, float | None]:
+    """Grid, number of bands and declared nodata of a raster file.
+
+    Raises:
+        SceneError: If the file is missing, is no raster, or has no coordinate reference system.
+    """
+    if not location.is_remote and not location.path.is_file():
+        raise SceneError(f"There is no file {location}.")
+    try:
+        with rasterio.open(location) as dataset:
+            if dataset.crs is None:
+                raise SceneError(
+                    f"{location} has no coordinate reference system: if you know it, set it with "
+                    "`gdal_edit.py -a_srs EPSG:...`."
+                )
+            grid = GeoBox((dataset.height, dataset.width), dataset.transform, str(dataset.crs))
+            return grid, dataset.count, dataset.nodata
+    except RasterioError as error:
+        raise SceneError(f"{location} cannot be opened as a raster: {error}. Is it whole?") from error
+
+
+def stack_bands(location: Location, bands: tuple[str, ...], sensor: Sensor) -> dict[str, BandFile]:
+    """The bands of one file that holds them all.
+
+    Args:
+        location: The file.
+        bands: Band names in the order of the file. It must be said: descriptions in files are often empty or wrong.
+        sensor: Whose bands they are.
+
+    Raises:
+        SceneError: If names are unknown or their number differs from the file's.
+    """
+    unknown = [band for band in bands if band not in BANDS[sensor]]
+    if unknown:
+        raise SceneError(f"{sensor} has no band {unknown[0]!r}: it has {', '.join(BANDS[sensor])}.")
+    if len(set(bands)) != len(bands):
+        raise SceneError(f"The band order given for {location} names a band twice: {', '.join(bands)}.")
+    grid, count, _ = raster_grid(location)
+    if count != len(bands):
+        raise SceneError(
+            f"{location} has {count} bands, but {len(bands)} names are given ({', '.join(bands)}): "
+            "name each band in the order of the file (`bands:` in a configuration, --bands on the command line)."
+        )
+    return {band: BandFile(location, index, grid) for index, band in enumerate(bands, start=1)}
+
+
+def folder_bands(folder: Location, sensor: Sensor) -> dict[str, BandFile]:
+    """The bands of a folder with one file a band, read from the names; of several resolutions the native one.
+
+    Raises:
+        SceneError: If there is no band file, or two files of the same band and resolution.
+    """
+    if folder.is_remote:
+        raise SceneError(f"{folder}: a remote folder cannot be listed. Give a stack file, or copy the folder.")
+    found: dict[str, BandFile] = {}
+    for path in sorted(p for p in folder.path.rglob("*") if p.suffix.lower() in _SUFFIXES):
+        band = band_of_file(path.name, sensor)
+        if band is None:
+            continue
+        grid, _, _ = raster_grid(Location(path))
+        file = BandFile(Location(path), 1, grid)
+        if band in found and _pixel(found[band]) == _pixel(file):
+            raise SceneError(
+                f"{folder} holds two files of band {band}: {found[band].location} and {path}. One folder is one "
+                "scene of one date: give each its own folder."
+            )
+        if band not in found or _pixel(file) < _pixel(found[band]):
+            found[band] = file
+    if not found:
+        raise SceneError(f"{folder} holds no {sensor} band files (names that end in _B02.jp2, _VV.tif or the like).")
+    return {band: found[band] for band in BANDS[sensor] if band in found}
+
+
+def require_bands(found: Mapping[str, BandFile], wanted: Iterable[str], scene: str) -> None:
+    """Raise `SceneError` naming each wanted band that was not found."""
+    missing = [band for band in wanted if band not in found]
+    if missing:
+        raise SceneError(
+            f"Scene {scene} lacks {', '.join(missing)}: found are {', '.join(found)}. "
+            "Add the file, or leave the band out of `bands`."
+        )
+
+
+def require_one_footprint(found: Mapping[str, BandFile], scene: str) -> None:
+    """Raise `SceneError` if the band files do not cover the same ground, within half of their largest pixel."""
+    reference_band, reference = next(iter(found.items()))
+    tolerance = max(_pixel(file) for file in found.values()) / 2
+    for band, file in found.items():
+        if str(file.grid.crs) != str(reference.grid.crs):
+            raise SceneError(
+                f"Scene {scene}: band {band} is in {file.grid.crs}, band {reference_band} in {reference.grid.crs}. "
+                "The bands of one scene share one coordinate reference system."
+            )
+        ours, theirs = file.grid.boundingbox.bbox, reference.grid.boundingbox.bbox
+        if max(abs(a - b) for a, b in zip(ours, theirs, strict=True)) > tolerance:
+            raise SceneError(
+                f"Scene {scene}: band {band} covers {_bounds(ours)}, but {reference_band} covers {_bounds(theirs)}. "
+                "The files are of different tiles or cut-outs."
+            )
+
+
+def _pixel(file: BandFile) -> float:
+    return float(abs(file.grid.resolution.x))
+
+
+def _bounds(bbox: tuple[float, float, float, float]) -> str:
+    return "({:.1f}, {:.1f}, {:.1f}, {:.1f})".format(*bbox)
