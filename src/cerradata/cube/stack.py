@@ -62,6 +62,40 @@ def build_stack(
     )
 
 
+def read_window(
+    scenes: Sequence[Scene],
+    window: GeoBox,
+    bands: Sequence[str],
+    *,
+    resampling: MeasurementResampling = "bilinear",
+    windows: TimeWindows | None = None,
+) -> FloatArray:
+    """One window of what `build_stack` gives, read at once.
+
+    Args:
+        scenes: Scenes of one sensor, in the order of preference.
+        window: The window, as a grid; it may reach beyond the scenes.
+        bands: Bands to take, in stored order.
+        resampling: Kernel for measurements.
+        windows: Time windows.
+
+    Returns:
+        (bands, rows, columns) float32, NaN = no data.
+
+    Raises:
+        ConfigError: If time windows hold no scene.
+        SceneError: If a file cannot be read.
+    """
+    groups = scenes_by_window(scenes, windows or {})
+    return np.stack(
+        [
+            first_valid(overlapping(group, window), band, window, resampling)
+            for group in groups.values()
+            for band in bands
+        ]
+    )
+
+
 def first_valid(scenes: Sequence[Scene], band: str, window: GeoBox, resampling: MeasurementResampling) -> FloatArray:
     """One band of one window of the target grid: the first scene with data gives each pixel.
 

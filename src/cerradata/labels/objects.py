@@ -52,6 +52,6 @@ def _check_values(values: LabelArray, classes: int) -> None:
     if values.size and (int(values.max()) >= classes or int(values.min()) < 0):
         strange = values[(values < 0) | (values >= classes)]
         raise DatasetError(
-            f"Labels hold {int(strange[0])} ({int((strange == strange[0]).sum())} pixels): the {classes} classes have ids "
-            f"0 to {classes - 1}, and {UNLABELLED} means unlabelled. Check the level."
+            f"Labels hold {int(strange[0])} ({int((strange == strange[0]).sum())} pixels): the {classes} classes "
+            f"have ids 0 to {classes - 1}, and {UNLABELLED} means unlabelled. Check the level."
         )

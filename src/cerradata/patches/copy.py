@@ -72,7 +72,7 @@ def index_copy(
     layout = discover(root)
     levels = labelled_levels(layout, legend)
     _require_whole(layout)
-    layers = _radiometries(layout, facts)
+    layers = copy_radiometries(layout, facts)
 
     def describe(patch_id: int) -> tuple[PatchRecord, dict[str, Moments], int]:
         return _describe(layout, layers, legend, levels, patch_id)
@@ -151,7 +151,12 @@ def _describe(
     return record, moments, pixels[semantic_layer(legend.level(levels[0]))].shape[-1]
 
 
-def _radiometries(layout: Layout, facts: CopyFacts) -> dict[str, Radiometry]:
+def copy_radiometries(layout: Layout, facts: CopyFacts) -> dict[str, Radiometry]:
+    """Radiometry of each image layer of a copy, from what is declared and the number of bands.
+
+    Raises:
+        DatasetError: If there are no images, or a number of bands that needs a declaration.
+    """
     layers = {}
     if "msi" in layout.files:
         layers["msi"] = Radiometry(

@@ -1,0 +1,72 @@
+"""`CerraData4MMDataModule`: the splits of a dataset as loaders of normalised batches."""
+
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader
+from torchgeo.datamodules import NonGeoDataModule
+
+from cerradata.data.dataset import CerraData4MM, Modality, Sample
+from cerradata.data.normalise import NormalisationName, Normalise, NormaliseBatch
+
+
+class CerraData4MMDataModule(NonGeoDataModule):
+    """Loaders of the train, val and test split, by TorchGeo's conventions.
+
+    Batches are normalised after they are moved to the device. The order of training patches follows from the seed alone.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        modality: Modality = "msi+sar",
+        level: int | None = None,
+        *,
+        bands: tuple[str, ...] | None = None,
+        normalisation: NormalisationName = "1to1",
+        batch_size: int = 32,
+        workers: int = 0,
+        seed: int = 666,
+    ) -> None:
+        """Open the training split, to know bands, legend and statistics.
+
+        Args:
+            root: The dataset's folder.
+            modality: "msi", "sar" or "msi+sar".
+            level: Level of the labels, counted from coarse = 1; the finest by default.
+            bands: Bands by name; by default all of the modality.
+            normalisation: "none", "0to1" or "1to1", see `Normalise`.
+            batch_size: Patches in a batch.
+            workers: Processes that read; 0 reads in the training process.
+            seed: Decides the order of training patches in each epoch.
+
+        Raises:
+            CerradataError: If the dataset cannot be read or has no splits.
+        """
+        super().__init__(CerraData4MM, batch_size, workers, root=root, modality=modality, level=level, bands=bands)
+        self.seed = seed
+        self.train_dataset: CerraData4MM = CerraData4MM(split="train", **self.kwargs)
+        self.normalise = Normalise(self.train_dataset.bands, self.train_dataset.statistics, normalisation)
+        self.aug = NormaliseBatch(self.normalise)
+
+    def setup(self, stage: str) -> None:
+        """Open the splits that a stage ("fit", "validate", "test") needs."""
+        if stage in ("fit", "validate"):
+            self.val_dataset = CerraData4MM(split="val", **self.kwargs)
+        if stage == "test":
+            self.test_dataset = CerraData4MM(split="test", **self.kwargs)
+
+    def train_dataloader(self) -> DataLoader[Sample]:
+        """Training patches in an order that the seed and the epoch decide."""
+        epoch = self.trainer.current_epoch if self.trainer else 0
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+        return DataLoader(
+            self.train_dataset,
+            batch_size=min(self.batch_size, len(self.train_dataset)),
+            shuffle=True,
+            generator=generator,
+            num_workers=self.num_workers,
+            # A last batch of one patch would break batch normalisation
+            drop_last=len(self.train_dataset) % self.batch_size == 1 and len(self.train_dataset) > self.batch_size,
+            persistent_workers=False,
+        )

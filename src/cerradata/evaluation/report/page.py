@@ -1,0 +1,90 @@
+"""From values to HTML: the templates, and how numbers are written on a page."""
+
+import math
+from dataclasses import dataclass
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from cerradata import __version__
+
+ABSENT = "–"  # noqa: RUF001 - an en dash stands for a figure that does not exist
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A figure or a word under a heading of its own.
+
+    Attributes:
+        label: What it is.
+        value: The figure, as it shall be read.
+        note: A few words of explanation.
+    """
+
+    label: str
+    value: str
+    note: str = ""
+
+
+def render(template: str, values: dict[str, object]) -> str:
+    """The page of a template.
+
+    Args:
+        template: Name of a file in `templates`.
+        values: What the template asks for. Text is escaped.
+    """
+    return _environment().get_template(template).render(**values, software=f"cerradata {__version__}")
+
+
+def count(number: int | None) -> str:
+    """A count with separators: 1,234,567."""
+    return ABSENT if number is None else f"{number:,}"
+
+
+def percent(share: float | None) -> str:
+    """A share in percent with two decimals, never rounded to 0 or 100 when it is neither: <0.01, 12.34, >99.99, 100.00."""
+    if share is None or math.isnan(share):
+        return ABSENT
+    if 0 < share < 0.005:
+        return "<0.01"
+    if 99.995 < share < 100:
+        return ">99.99"
+    return f"{share:.2f}"
+
+
+def number(value: float | None) -> str:
+    """A measured number with six significant digits: 2,820.9, 0.18821, -12.5."""
+    if value is None or math.isnan(value):
+        return ABSENT
+    digits = 6 - 1 - math.floor(math.log10(abs(value))) if value else 0
+    text = f"{value:,.{max(digits, 0)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def share_of(part: float, whole: float) -> float | None:
+    """Percent that `part` is of `whole`; None of nothing."""
+    return 100 * part / whole if whole else None
+
+
+def quantity(amount: int, noun: str) -> str:
+    """A count with its noun: "1 patch" is `quantity(1, "patch")`, "2 classes" is `quantity(2, "class")`."""
+    plural = f"{noun}es" if noun.endswith(("s", "ch")) else f"{noun}s"
+    return f"{amount:,} {noun if amount == 1 else plural}"
+
+
+def listed(words: list[str]) -> str:
+    """Words as a sentence lists them: "a", "a and b", "a, b and c"."""
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("cerradata.evaluation.report"),
+        autoescape=True,  # names come from files of others
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"count": count, "percent": percent, "number": number}
+    return environment

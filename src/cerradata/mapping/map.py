@@ -1,0 +1,169 @@
+"""`map_scenes`: the network of a run over whole scenes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from affine import Affine
+from odc.geo.geobox import GeoBox
+
+from cerradata import __version__
+from cerradata.core.errors import ConfigError, SceneError
+from cerradata.core.progress import track
+from cerradata.core.types import FloatArray
+from cerradata.cube.grid import GridConfig, target_grid
+from cerradata.cube.stack import overlapping, read_window
+from cerradata.cube.windows import TimeWindows
+from cerradata.mapping.merge import merge_strips
+from cerradata.mapping.plan import Tile, plan_tiles
+from cerradata.mapping.predict import PredictOptions, TileInput, predict_tiles
+from cerradata.mapping.write import MapFiles, write_map
+from cerradata.patches.layout import IMAGE_LAYERS
+from cerradata.patches.stored import MSI_DTYPE, StoredLayer
+from cerradata.runs import RunFolder, RunRecord
+from cerradata.scenes import Radiometry, Scene, SceneSource, open_scene
+from cerradata.scenes.bands import base_band
+from cerradata.training import load_run
+
+
+@dataclass(frozen=True)
+class MapConfig:
+    """What is mapped.
+
+    Attributes:
+        scenes: The scenes, in the order of preference where they overlap.
+        grid: Grid of the map; by default 10 m in the UTM zone of the area's centroid.
+        time_windows: First and last day by name, where the run has time windows; by default those of its dataset.
+        crop: Rows and columns of a tile that the network sees at once.
+        overlap: Rows and columns that neighbouring tiles share and blend.
+        predict: Batch size, device, precision.
+        quiet: Show no progress.
+    """
+
+    scenes: tuple[SceneSource, ...]
+    grid: GridConfig = field(default_factory=GridConfig)
+    time_windows: Mapping[str, tuple[str, str]] | None = None
+    crop: int = 256
+    overlap: int = 64
+    predict: PredictOptions = field(default_factory=PredictOptions)
+    quiet: bool = False
+
+
+def map_scenes(run: RunFolder, config: MapConfig, out: Path) -> MapFiles:
+    """Map scenes with the network of a run: plan, predict, merge, write.
+
+    Scenes are brought to the bands, unit, offset and statistics that the run was trained with. Pixels without input in
+    any band are nodata.
+
+    Args:
+        run: The run.
+        config: What to map.
+        out: The map (.tif), a Cloud-Optimized GeoTIFF; style and class names are written beside it.
+
+    Returns:
+        The files and the pixels of each class.
+
+    Raises:
+        CerradataError: If run, scenes or output do not allow it.
+    """
+    record, network = load_run(run)
+    scenes = [open_scene(source) for source in config.scenes]
+    grid = target_grid(config.grid, [scene.footprint_grid for scene in scenes])
+    reader = SceneReader.open(record, scenes, grid, config.time_windows)
+    plan = plan_tiles(grid.shape[0], grid.shape[1], crop=config.crop, overlap=config.overlap)
+    level = record.legend.level(record.level)
+    tiles = predict_tiles(reader, network, plan, classes=len(level), options=config.predict)
+    strips = merge_strips(track(tiles, what="Mapping", total=len(plan), quiet=config.quiet), plan, classes=len(level))
+    tags = {
+        "CERRADATA_RUN": run.path.resolve().name,
+        "CERRADATA_SCENES": "; ".join(scene.name for scene in scenes),
+        "CERRADATA_SOFTWARE": f"cerradata {__version__}",
+    }
+    return write_map(out, strips, grid, level, record.legend, tags)
+
+
+@dataclass(frozen=True)
+class SceneReader:
+    """Reads tiles of scenes as the numbers that a run was trained on.
+
+    Attributes:
+        grid: Grid of the map.
+        bands: Bands that the network takes.
+        layers: The stored form of each layer, and its scenes.
+        windows: Time windows.
+        resampling: Kernel by layer.
+    """
+
+    grid: GeoBox
+    bands: tuple[str, ...]
+    layers: tuple[tuple[StoredLayer, tuple[Scene, ...]], ...]
+    windows: TimeWindows
+    resampling: Mapping[str, str]
+
+    @staticmethod
+    def open(record: RunRecord, scenes: Sequence[Scene], grid: GeoBox, windows: TimeWindows | None) -> "SceneReader":
+        """Match scenes to what the run needs.
+
+        Raises:
+            ConfigError: If a sensor that the run needs has no scene.
+            SceneError: If a scene lacks a band or does not touch the grid.
+        """
+        layers = []
+        for name, radiometry in record.radiometry.items():
+            wanted = tuple(band for band in radiometry.bands if band in record.bands)
+            own = tuple(scene for scene in scenes if scene.sensor == radiometry.sensor)
+            if not wanted:
+                continue
+            if not own:
+                given = ", ".join(sorted({scene.sensor for scene in scenes}))
+                raise ConfigError(
+                    f"The run was trained on {record.modality} and needs a {radiometry.sensor} scene; given are {given}."
+                )
+            source_bands = tuple(dict.fromkeys(base_band(band) for band in wanted))
+            _require_bands(own, source_bands, grid)
+            layers.append((_stored(name, radiometry, source_bands), own))
+        used = record.dataset.get("time_windows", {}) if windows is None else windows
+        return SceneReader(grid, record.bands, tuple(layers), used, record.dataset.get("resampling", {}))
+
+    def __call__(self, tile: Tile) -> TileInput:
+        """The input of a tile: image (bands, crop, crop) float32 stored numbers, NaN = no data, and where every band has data.
+
+        Raises:
+            SceneError: If a file cannot be read.
+        """
+        place = self.grid.transform * Affine.translation(tile.col, tile.row)
+        window = GeoBox((tile.height, tile.width), place, self.grid.crs)
+        numbers: dict[str, FloatArray] = {}
+        for layer, scenes in self.layers:
+            windows = self.windows if layer.radiometry.time_windows else None
+            values = read_window(
+                scenes,
+                window,
+                layer.source_bands,
+                resampling="cubic" if self.resampling.get(layer.name) == "cubic" else "bilinear",
+                windows=windows,
+            )
+            names = [f"{b}@{w}" for w in windows for b in layer.source_bands] if windows else list(layer.source_bands)
+            encoded = layer.encode(values).astype(np.float32)
+            encoded[np.isnan(values)] = np.nan
+            numbers |= dict(zip(names, encoded, strict=True))
+        image = np.stack([numbers[band] for band in self.bands])
+        return TileInput(image, np.asarray(np.isfinite(image).all(axis=0)))
+
+
+def _require_bands(scenes: Sequence[Scene], bands: Sequence[str], grid: GeoBox) -> None:
+    for scene in scenes:
+        missing = [band for band in bands if band not in scene.bands]
+        if missing:
+            raise SceneError(
+                f"The run needs {', '.join(bands)}; scene {scene.name} lacks {', '.join(missing)}: it has "
+                f"{', '.join(scene.bands)}."
+            )
+        if not overlapping([scene], grid):
+            raise SceneError(f"Scene {scene.name} does not touch the grid of the map: check `grid`.")
+
+
+def _stored(name: str, radiometry: Radiometry, source_bands: tuple[str, ...]) -> StoredLayer:
+    dtype = MSI_DTYPE if radiometry.sensor == "sentinel-2" else "float32"
+    return StoredLayer(name, IMAGE_LAYERS[name][0], dtype, radiometry, source_bands)

@@ -1,0 +1,206 @@
+"""`train`: one training, from a dataset to a run folder."""
+
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from safetensors.torch import save
+
+from cerradata.core.errors import ConfigError, RunError
+from cerradata.core.files import atomic_path
+from cerradata.core.types import SPLITS, CountArray
+from cerradata.data import CerraData4MM, CerraData4MMDataModule
+from cerradata.data.normalise import best_normalisation
+from cerradata.models import create_model
+from cerradata.patches.index import class_counts, ids_of_split, read_index
+from cerradata.patches.info import DatasetInfo
+from cerradata.runs import ModelRecord, RunFolder, RunRecord, hash_of_ids
+from cerradata.runs.folder import RECORD_FILE
+from cerradata.training.config import TrainConfig
+from cerradata.training.task import SegmentationTask
+from cerradata.training.weights import class_weights
+
+_MONITOR = "val_macro_f1"
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """How a training runs, as opposed to what it gives.
+
+    Attributes:
+        resume: Go on with the unfinished training in the run folder.
+        overwrite: Replace the run that is there.
+        quiet: Show no progress.
+    """
+
+    resume: bool = False
+    overwrite: bool = False
+    quiet: bool = False
+
+
+def train(config: TrainConfig, out: Path, options: TrainOptions | None = None) -> RunFolder:
+    """Train a network on the training split, choose the best epoch on the validation split, write a run folder.
+
+    Args:
+        config: What to train.
+        out: The run folder.
+        options: How to run.
+
+    Returns:
+        The run folder, whole.
+
+    Raises:
+        CerradataError: If dataset, configuration or output do not allow it.
+    """
+    options = options or TrainOptions()
+    root = config.data.path
+    module, task = _prepare(config)
+    run = _open_run(config, module.train_dataset, out, options)
+    trainer = _trainer(config, run, options)
+    last = run.checkpoints / "last.ckpt"
+    # weights_only: a checkpoint of somebody else must not run code
+    trainer.fit(task, module, ckpt_path=last if options.resume and last.is_file() else None, weights_only=True)
+    best = _best_checkpoint(trainer)
+    _save_weights(task, best, run)
+    run.finish(_record(config, module.train_dataset, root, _best_row(run, best)))
+    shutil.rmtree(run.checkpoints, ignore_errors=True)
+    return run
+
+
+def _prepare(config: TrainConfig) -> tuple[CerraData4MMDataModule, SegmentationTask]:
+    lightning.seed_everything(config.seed, workers=True, verbose=False)
+    root = config.data.path
+    dataset = CerraData4MM(root, "train", config.modality, config.level, bands=config.bands)
+    module = CerraData4MMDataModule(
+        root,
+        config.modality,
+        config.level,
+        bands=dataset.bands,
+        normalisation=config.normalisation or best_normalisation(dataset.statistics, dataset.bands),
+        batch_size=config.batch_size,
+        workers=config.workers,
+        seed=config.seed,
+    )
+    weights = class_weights(config.class_weights, training_pixels(root, dataset))
+    network = create_model(
+        config.model, in_channels=len(dataset.bands), classes=len(dataset.level), encoder=config.encoder
+    )
+    return module, SegmentationTask(network, dataset.level.names, learning_rate=config.learning_rate, weights=weights)
+
+
+def training_pixels(root: Path, dataset: CerraData4MM) -> CountArray:
+    """Pixels of each class in the training split, from the index: no image is read.
+
+    Raises:
+        DatasetError: If the dataset has no index.
+    """
+    return class_counts(read_index(root), dataset.level.number, split="train")
+
+
+def _open_run(config: TrainConfig, dataset: CerraData4MM, out: Path, options: TrainOptions) -> RunFolder:
+    plain = _plain(asdict(config))
+    run = RunFolder(out)
+    if not options.resume or not (out / "config.yaml").is_file():
+        return RunFolder.create(out, config=plain, legend=dataset.legend, overwrite=options.overwrite)
+    if (out / RECORD_FILE).is_file():
+        raise RunError(f"{out} is finished: there is nothing to resume. Give --overwrite to train again.")
+    if run.config() != plain:
+        raise ConfigError(f"{out} was begun with another configuration: resume with the same, or give --overwrite.")
+    return run
+
+
+def _trainer(config: TrainConfig, run: RunFolder, options: TrainOptions) -> lightning.Trainer:
+    callbacks: list[Callback] = [
+        ModelCheckpoint(run.checkpoints, filename="best", monitor=_MONITOR, mode="max", save_last=True),
+        EarlyStopping(_MONITOR, mode="max", patience=config.patience),
+    ]
+    if not options.quiet:
+        callbacks.append(RichProgressBar())
+    return lightning.Trainer(
+        max_epochs=config.epochs,
+        callbacks=callbacks,
+        logger=[
+            CSVLogger(run.path, name="logs", version=""),
+            TensorBoardLogger(run.path, name="logs", version="tensorboard"),
+        ],
+        default_root_dir=run.path,
+        enable_progress_bar=not options.quiet,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,  # its scores would be those of random weights
+        log_every_n_steps=1,
+        reload_dataloaders_every_n_epochs=1,  # the order of patches is keyed on the epoch
+        **config.trainer,
+    )
+
+
+def _best_checkpoint(trainer: lightning.Trainer) -> Path:
+    callback = trainer.checkpoint_callback
+    path = "" if callback is None else str(getattr(callback, "best_model_path", ""))
+    if not path:
+        raise RunError("The training ended before its first epoch: there are no weights. Run it again.")
+    return Path(path)
+
+
+def _save_weights(task: SegmentationTask, best: Path, run: RunFolder) -> None:
+    state = torch.load(best, map_location="cpu", weights_only=True)["state_dict"]
+    prefix = "network."
+    weights = {name.removeprefix(prefix): t.contiguous() for name, t in state.items() if name.startswith(prefix)}
+    with atomic_path(run.weights) as temporary:
+        temporary.write_bytes(save(weights))
+    task.network.load_state_dict(weights)
+
+
+def _best_row(run: RunFolder, best: Path) -> dict[str, float]:
+    epoch = int(torch.load(best, map_location="cpu", weights_only=True)["epoch"])
+    for row in run.history().to_dict("records"):
+        if int(row["epoch"]) == epoch:
+            return {str(name): float(value) for name, value in row.items() if np.isfinite(value)}
+    return {"epoch": float(epoch)}
+
+
+def _record(config: TrainConfig, dataset: CerraData4MM, root: Path, best: dict[str, float]) -> RunRecord:
+    info, index = DatasetInfo.read(root), read_index(root)
+    seen: dict[str, tuple[int, ...]] = {split: tuple(ids_of_split(index, split)) for split in SPLITS[:2]}
+    hashes = dict(zip(index["id"], index["content_hash"], strict=True))
+    return RunRecord(
+        model=ModelRecord(config.model, config.encoder, len(dataset.bands), len(dataset.level)),
+        modality=config.modality,
+        bands=dataset.bands,
+        level=dataset.level.number,
+        legend=dataset.legend,
+        radiometry=dataset.radiometry,
+        normalisation=config.normalisation or best_normalisation(dataset.statistics, dataset.bands),
+        statistics={band: dict(dataset.statistics[band]) for band in dataset.bands},
+        split_ids=seen,
+        split_hashes={split: tuple(hashes[i] for i in ids) for split, ids in seen.items()},
+        split_hash=hash_of_ids(seen),
+        dataset={
+            "name": info.name,
+            "patches": info.patches,
+            "attribution": list(info.attribution),
+            "time_windows": info.provenance.get("time_windows", {}),
+            "resampling": info.provenance.get("resampling", {}),
+        },
+        patch_size=info.patch_size,
+        seed=config.seed,
+        best=best,
+    )
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any configuration value
+    """Tuples to lists and text subclasses to text, as YAML reads them back."""
+    match value:
+        case dict():
+            return {str(key): _plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case str():
+            return str(value)
+        case _:
+            return value
