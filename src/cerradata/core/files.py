@@ -57,7 +57,7 @@ def reported_output_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise OutputError(f"No space left to write {path}: free some, or choose another --out.") from error
-        if error.errno in (errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+        if error.errno in (errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG):
             raise OutputError(f"Cannot write {path}: {error.strerror}. Choose another --out.") from error
         raise
 
@@ -98,7 +98,7 @@ def claim_folder(folder: Path, *, markers: tuple[str, ...], overwrite: bool, wha
                     f"{folder} is not empty and is no {what} of ours (none of {', '.join(markers)} is in it), so "
                     f"--overwrite does not delete it: choose another --out or empty the folder."
                 )
-            shutil.rmtree(folder)
+            _empty(folder)
         folder.mkdir(parents=True, exist_ok=True)
 
 
@@ -112,6 +112,15 @@ def fsync(path: Path) -> None:
     """Flush a file to the disk."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
+
+
+def _empty(folder: Path) -> None:
+    """Delete what a folder holds, not the folder: it may be a link or a mounted disk."""
+    for child in folder.iterdir():
+        if child.is_dir() and not child.is_symlink():
+            shutil.rmtree(child)
+        else:
+            child.unlink()
 
 
 def _read_umask() -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 class Location(str):
-    """A local path or a URI (`s3://bucket/key`, `https://...`).
+    """A local path, a URI (`s3://bucket/key`, `https://...`) or a path of GDAL's own (`/vsizip/scene.zip/B02.tif`).
 
     In a configuration file a relative location is relative to the file; the command line resolves it when it reads
     the file, so that a `Location` held by a configuration object is absolute.
@@ -15,8 +15,8 @@ class Location(str):
 
     @property
     def is_remote(self) -> bool:
-        """Whether the location is a URI."""
-        return "://" in self
+        """Whether the location is a URI or a path of GDAL's own: not one that the file system can look up."""
+        return "://" in self or self.startswith("/vsi")
 
     @property
     def path(self) -> Path:

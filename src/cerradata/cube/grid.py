@@ -54,11 +54,13 @@ def target_grid(config: GridConfig, footprints: list[GeoBox]) -> GeoBox:
         A north-up grid whose corner is a multiple of the resolution, or the grid of `like`.
 
     Raises:
-        ConfigError: If the CRS is unknown or not in metres, or there is no area.
+        ConfigError: If the CRS is unknown or not in metres (of `like` too), or there is no area.
         SceneError: If `like` cannot be read.
     """
     if config.like is not None:
-        return raster_grid(config.like)[0]
+        grid = raster_grid(config.like)[0]
+        _require_metres(CRS(grid.crs), config.like)
+        return grid
     if not footprints and config.bounds is None:
         raise ConfigError("grid: there are no scenes to take the area from: give `like`, or `crs` and `bounds`.")
     crs = _crs(config.crs) if config.crs is not None else _utm(footprints)
@@ -92,9 +94,14 @@ def _crs(text: str) -> CRS:
         crs = CRS(text)
     except Exception as error:  # pyproj's own classes differ by version
         raise ConfigError(f"grid: {text!r} is no coordinate reference system: write it like EPSG:32723.") from error
-    if crs.geographic:
-        raise ConfigError(f"grid: {text} has degrees: choose a projected system with metres, a UTM zone for example.")
+    _require_metres(crs, text)
     return crs
+
+
+def _require_metres(crs: CRS, what: str) -> None:
+    if crs.geographic or crs.units[0] != "metre":
+        unit = "degrees" if crs.geographic else crs.units[0]
+        raise ConfigError(f"grid: {what} has {unit}: choose a projected system with metres, a UTM zone for example.")
 
 
 def _utm(footprints: list[GeoBox]) -> CRS:

@@ -21,6 +21,7 @@ MeasurementResampling = Literal["bilinear", "cubic"]
 ReadWindow = Callable[[slice, slice], Array]
 
 _RADIUS = {"nearest": 1, "bilinear": 1, "cubic": 2}
+_METRES_A_DEGREE = 111_000
 _SAME_GRID = 1e-3
 """Shift and scale below this part of a pixel is rounding of coordinates, not another grid."""
 
@@ -43,8 +44,8 @@ def resample_window(
 
     Returns:
         (rows, columns) of `target`, in the source's dtype. Within one CRS the result does not depend on how an area is
-        divided into windows; between two, GDAL's approximated transformer (an eighth of a pixel at most) leaves
-        differences of about a hundredth of a pixel.
+        divided into windows, but for the last bit of a float; between two, GDAL's approximated transformer (an eighth
+        of a pixel at most) leaves differences of about a hundredth of a pixel.
     """
     if _shifted_only(source, target):
         return _shift(read, source, target, empty)
@@ -56,7 +57,7 @@ def resample_window(
         return np.full(target.shape, empty, dtype=_dtype(read, empty))
     pixels = read(rows, columns)
     result = np.full(target.shape, empty, dtype=pixels.dtype)
-    scale = _metres(source) / _metres(target)
+    x_scale, y_scale = _pixel_ratio(source, target)
     reproject(
         pixels,
         result,
@@ -68,8 +69,8 @@ def resample_window(
         dst_nodata=empty,
         resampling=Resampling[resampling],
         # By default GDAL derives the kernel's width from the shape of each window, so that neighbouring windows differ.
-        XSCALE=scale,
-        YSCALE=scale,
+        XSCALE=x_scale,
+        YSCALE=y_scale,
     )
     return result
 
@@ -104,13 +105,29 @@ def _shift(read: ReadWindow, source: GeoBox, target: GeoBox, empty: float) -> Ar
 
 def _padding(source: GeoBox, target: GeoBox, resampling: str) -> int:
     """Source pixels around a window that the kernel may touch: its radius, widened where pixels are merged, and two."""
-    shrink = max(1.0, _metres(target) / _metres(source))
+    shrink = max(1.0, *(1 / ratio for ratio in _pixel_ratio(source, target)))
     return math.ceil(_RADIUS[resampling] * shrink) + 2
 
 
-def _metres(grid: GeoBox) -> float:
-    size = abs(float(grid.resolution.x))
-    return size * 111_000 if grid.crs is not None and grid.crs.geographic else size
+def _pixel_ratio(source: GeoBox, target: GeoBox) -> tuple[float, float]:
+    """Source pixel size by target pixel size, across and down; the same for every window of a target grid."""
+    latitude = 0.0
+    if _in_degrees(source):
+        box = source.boundingbox
+        latitude = math.radians((box.bottom + box.top) / 2)
+    ours, theirs = _metres(source, latitude), _metres(target, latitude)
+    return ours[0] / theirs[0], ours[1] / theirs[1]
+
+
+def _metres(grid: GeoBox, latitude: float) -> tuple[float, float]:
+    width, height = abs(float(grid.resolution.x)), abs(float(grid.resolution.y))
+    if not _in_degrees(grid):
+        return width, height
+    return width * _METRES_A_DEGREE * math.cos(latitude), height * _METRES_A_DEGREE
+
+
+def _in_degrees(grid: GeoBox) -> bool:
+    return grid.crs is not None and bool(grid.crs.geographic)
 
 
 def _inside(part: slice, size: int) -> slice:

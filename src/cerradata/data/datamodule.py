@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import torch
+from torch import nn
 from torch.utils.data import DataLoader
 from torchgeo.datamodules import NonGeoDataModule
 
+from cerradata.data.augment import Augmentation, Flips
 from cerradata.data.dataset import CerraData4MM, Modality, Sample
 from cerradata.data.normalise import NormalisationName, Normalise, NormaliseBatch
 
@@ -26,6 +28,7 @@ class CerraData4MMDataModule(NonGeoDataModule):
         normalisation: NormalisationName = "1to1",
         batch_size: int = 32,
         workers: int = 0,
+        augmentation: Augmentation = "none",
         seed: int = 666,
     ) -> None:
         """Open the training split, to know bands, legend and statistics.
@@ -38,6 +41,7 @@ class CerraData4MMDataModule(NonGeoDataModule):
             normalisation: "none", "0to1" or "1to1", see `Normalise`.
             batch_size: Patches in a batch.
             workers: Processes that read; 0 reads in the training process.
+            augmentation: Of training batches: "none", or "flips" (quarter turns too).
             seed: Decides the order of training patches in each epoch.
 
         Raises:
@@ -48,6 +52,9 @@ class CerraData4MMDataModule(NonGeoDataModule):
         self.train_dataset: CerraData4MM = CerraData4MM(split="train", **self.kwargs)
         self.normalise = Normalise(self.train_dataset.bands, self.train_dataset.statistics, normalisation)
         self.aug = NormaliseBatch(self.normalise)
+        self.flips = Flips(seed) if augmentation == "flips" else None
+        if self.flips is not None:
+            self.train_aug = nn.Sequential(self.flips, self.aug)
 
     def setup(self, stage: str) -> None:
         """Open the splits that a stage ("fit", "validate", "test") needs."""
@@ -59,6 +66,8 @@ class CerraData4MMDataModule(NonGeoDataModule):
     def train_dataloader(self) -> DataLoader[Sample]:
         """Training patches in an order that the seed and the epoch decide."""
         epoch = self.trainer.current_epoch if self.trainer else 0
+        if self.flips is not None:
+            self.flips.epoch = epoch
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
         return DataLoader(
             self.train_dataset,

@@ -1,10 +1,11 @@
 """Labels from vector polygons by attribute."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 from odc.geo.geobox import GeoBox
 from pyogrio.errors import DataLayerError, DataSourceError
 from rasterio.features import rasterize
@@ -14,6 +15,8 @@ from cerradata.core.locations import Location
 from cerradata.core.types import UNLABELLED, LabelArray
 from cerradata.legend.legend import SourceCodes
 
+_AREAS = ("Polygon", "MultiPolygon", "GeometryCollection")
+
 
 @dataclass(frozen=True)
 class PolygonReference:
@@ -21,15 +24,12 @@ class PolygonReference:
 
     Attributes:
         location: The file.
-        polygons: Columns `geometry`, `code` and `rank` (0 = strongest), the weakest first.
-        attribute: Column that the codes come from.
-        codes: What the codes mean.
+        polygons: Columns `geometry`, `label` (class id) and `rank` (0 = strongest), the weakest first.
     """
 
     location: Location
     polygons: gpd.GeoDataFrame
-    attribute: str
-    codes: SourceCodes
+    _by_crs: dict[str, gpd.GeoDataFrame] = field(default_factory=dict, repr=False, compare=False)
 
     @staticmethod
     def open(
@@ -39,46 +39,48 @@ class PolygonReference:
 
         Args:
             location: Vector file of any format that GDAL reads.
-            attribute: Column with the codes.
+            attribute: Column with the codes, as texts or whole numbers. Polygons without a code are left out.
             precedence: Codes from the strongest to the weakest.
             codes: What the codes mean.
             layer: Layer of the file.
 
         Raises:
-            LabelError: If the file cannot be read, has no such column or no CRS, or codes are unknown or without rank.
+            LabelError: If the file cannot be read, has no such column or no CRS, holds anything but polygons, or codes are
+                unknown or without rank.
         """
         table = _read(location, layer)
         if attribute not in table.columns:
             raise LabelError(f"{location} has no column {attribute!r}: it has {', '.join(map(str, table.columns))}.")
         if table.crs is None:
             raise LabelError(f"{location} has no coordinate reference system: set it if you know it.")
-        table = table[table[attribute].notna() & table.geometry.notna()]
-        found = table[attribute].value_counts()
-        _require_known(location, attribute, {str(k): int(v) for k, v in found.items()}, codes)
-        ranks = {code: rank for rank, code in enumerate(precedence)}
-        unranked = [code for code in found.index if code in codes.classes and code not in ranks]
+        table = table[table[attribute].notna() & table.geometry.notna() & ~table.geometry.is_empty]
+        _require_areas(location, table)
+        # A legend may write a code as a number and a table as a text, or as a fraction where some polygons have none.
+        code = table[attribute].map(_text)
+        classes = {str(key): class_id for key, class_id in codes.classes.items()}
+        _require_known(location, attribute, code, codes)
+        ranks = {text: rank for rank, text in enumerate(precedence)}
+        unranked = [text for text in code.unique() if text in classes and text not in ranks]
         if unranked:
             raise LabelError(
-                f"{location}: `precedence` lacks {', '.join(map(str, unranked))}. Name every code that occurs, from the "
-                "strongest to the weakest."
+                f"{location}: `precedence` lacks {', '.join(unranked)}. Name every code that occurs, from the strongest to "
+                "the weakest."
             )
-        table = table[table[attribute].isin(list(codes.classes))]
+        kept = code.isin(list(classes))
         polygons = gpd.GeoDataFrame(
-            {"code": table[attribute].astype(str), "rank": table[attribute].map(ranks).astype(int)},
-            geometry=table.geometry,
+            {"label": code[kept].map(classes).astype(int), "rank": code[kept].map(ranks).astype(int)},
+            geometry=table.geometry[kept],
             crs=table.crs,
         )
-        return PolygonReference(
-            location, polygons.sort_values("rank", ascending=False, kind="stable"), attribute, codes
-        )
+        return PolygonReference(location, polygons.sort_values("rank", ascending=False, kind="stable"))
 
     def read(self, window: GeoBox) -> LabelArray:
         """Labels of a window of the target grid, see `Reference`."""
         polygons = self._on(window)
         polygons = polygons.iloc[sorted(polygons.sindex.query(window.extent.geom))]  # keeps the weakest first
         shapes = [
-            (shape, self.codes.classes[code])
-            for shape, code in zip(polygons.geometry, polygons["code"], strict=True)
+            (shape, label)
+            for shape, label in zip(polygons.geometry, polygons["label"], strict=True)
             if not shape.is_empty
         ]
         if not shapes:
@@ -88,7 +90,9 @@ class PolygonReference:
         )
 
     def check(self, grid: GeoBox) -> None:
-        """Raise `LabelError` if no polygon touches the grid."""
+        """Raise `LabelError` if there is no polygon, or none touches the grid."""
+        if self.polygons.empty:
+            raise LabelError(f"{self.location} holds no polygon of any class of the legend.")
         polygons = self._on(grid)
         if not len(polygons.sindex.query(grid.extent.geom)):
             raise LabelError(
@@ -98,20 +102,37 @@ class PolygonReference:
 
     def _on(self, grid: GeoBox) -> gpd.GeoDataFrame:
         crs = str(grid.crs)
-        return self.polygons if self.polygons.crs == crs else self.polygons.to_crs(crs)
+        if crs not in self._by_crs:  # two threads may both do it once: the result is the same
+            self._by_crs[crs] = self.polygons if self.polygons.crs == crs else self.polygons.to_crs(crs)
+        return self._by_crs[crs]
 
 
 def _read(location: Location, layer: str | None) -> gpd.GeoDataFrame:
     if not location.is_remote and not location.path.exists():
         raise LabelError(f"There is no reference {location}.")
     try:
-        return gpd.read_file(location, layer=layer)
+        table = gpd.read_file(location, layer=layer)
     except (DataSourceError, DataLayerError) as error:
         raise LabelError(f"{location} cannot be read as vector data: {error}") from error
+    if not isinstance(table, gpd.GeoDataFrame):
+        raise LabelError(f"{location} is a table without geometry: a reference needs polygons. Is it another `layer`?")
+    return table
 
 
-def _require_known(location: Location, attribute: str, found: dict[str, int], codes: SourceCodes) -> None:
-    unknown = {code: count for code, count in found.items() if code not in codes.known}
+def _text(code: object) -> str:
+    return str(int(code)) if isinstance(code, float) and code.is_integer() else str(code)
+
+
+def _require_areas(location: Location, table: gpd.GeoDataFrame) -> None:
+    others = table.geometry.geom_type[~table.geometry.geom_type.isin(_AREAS)].value_counts()
+    if len(others):
+        listed = ", ".join(f"{kind} ({count})" for kind, count in others.items())
+        raise LabelError(f"{location} holds {listed}: a reference needs polygons. Take them out, or choose a `layer`.")
+
+
+def _require_known(location: Location, attribute: str, found: pd.Series, codes: SourceCodes) -> None:
+    known = {str(code) for code in codes.known}
+    unknown = {code: count for code, count in found.value_counts().items() if code not in known}
     if unknown:
         listed = ", ".join(f"{code} ({count} polygons)" for code, count in unknown.items())
         raise LabelError(

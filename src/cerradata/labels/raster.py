@@ -40,7 +40,8 @@ class RasterReference:
         """Open the raster and refuse labels that were mapped before.
 
         Raises:
-            LabelError: If the file has several bands or fractions, or its tags say that it holds labels of a legend.
+            LabelError: If the file has several bands or fractions, its tags say that it holds labels of a legend, or the
+                code that it declares as no data is a class.
             SceneError: If it cannot be opened or has no CRS.
         """
         grid, count, nodata = raster_grid(location)
@@ -53,6 +54,12 @@ class RasterReference:
                 f"{location} holds labels of legend {tags.get(LEGEND_TAG)!r}, level {tags[LEVEL_TAG]}, already: mapping "
                 f"them through the codes of {codes.name!r} again would give wrong classes. Give the source map "
                 f"of legend {legend.name!r} itself."
+            )
+        if nodata is not None and nodata in codes.classes:
+            raise LabelError(
+                f"{location} declares {nodata:g} as no data, but in source {codes.name!r} of the legend it is the class "
+                f"{legend.finest.classes[codes.classes[int(nodata)]].name!r}: remove the declaration with `gdal_edit.py "
+                "-unsetnodata`, or correct the legend."
             )
         return RasterReference(location, grid, codes, nodata)
 
@@ -118,7 +125,8 @@ class RasterReference:
             labels = table[codes]
         else:
             for code, class_id in self.codes.classes.items():
-                labels[codes == code] = class_id
+                if isinstance(code, int):
+                    labels[codes == code] = class_id
         return labels
 
     def _unknown(self, codes: Array) -> dict[int, int]:

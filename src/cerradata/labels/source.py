@@ -47,6 +47,9 @@ class ReferenceSource:
                 f"reference: {self.vector} needs `attribute` (the column with the codes) and `precedence` (the codes from "
                 "the strongest to the weakest, for polygons that overlap)."
             )
+        doubled = [code for code in self.precedence if self.precedence.count(code) > 1]
+        if doubled:
+            raise ConfigError(f"reference: `precedence` names {doubled[0]} twice.")
         if self.raster is not None and (self.attribute is not None or self.precedence or self.layer is not None):
             raise ConfigError("reference: `attribute`, `layer` and `precedence` are for `vector`, not for `raster`.")
 

@@ -1,5 +1,6 @@
 """Legends from YAML: those that are shipped, by name, and the user's own, by path."""
 
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ import yaml
 
 from cerradata.core.errors import LegendError
 from cerradata.legend.legend import LandCoverClass, Legend, Level, SourceCodes
+
+_WHOLE_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)")
 
 
 def available_legends() -> tuple[str, ...]:
@@ -36,14 +39,16 @@ def load_legend(name_or_path: str) -> Legend:
         LegendError: If there is no such legend, or the file is not a legend.
     """
     if name_or_path in available_legends():
-        text = (_shipped() / f"{name_or_path}.yaml").read_text(encoding="utf-8")
+        encoded = (_shipped() / f"{name_or_path}.yaml").read_bytes()
     elif Path(name_or_path).is_file():
-        text = Path(name_or_path).read_text(encoding="utf-8")
+        encoded = Path(name_or_path).read_bytes()
     else:
         shipped = ", ".join(available_legends())
         raise LegendError(f"No legend {name_or_path!r}: give the path of a YAML file, or one of {shipped}.")
     try:
-        plain = yaml.safe_load(text)
+        plain = yaml.load(encoded.decode("utf-8"), Loader=_UniqueKeyLoader)
+    except UnicodeDecodeError as error:
+        raise LegendError(f"Legend {name_or_path} is no UTF-8 text ({error}): save it as UTF-8.") from error
     except yaml.YAMLError as error:
         raise LegendError(f"Legend {name_or_path} is no valid YAML: {error}") from error
     return legend_from_dict(plain, origin=name_or_path)
@@ -97,17 +102,40 @@ def _source(name: str, plain: dict[str, Any], origin: str) -> SourceCodes:
     _refuse_unknown(plain, {"codes", "unlabelled"}, f"{origin}, source {name}")
     return SourceCodes(
         name=name,
-        classes={code: int(class_id) for code, class_id in plain["codes"].items()},
-        unlabelled=tuple(plain.get("unlabelled", ())),
+        classes={_code(code): int(class_id) for code, class_id in plain["codes"].items()},
+        unlabelled=tuple(_code(code) for code in plain.get("unlabelled", ())),
     )
 
 
+def _code(code: object) -> int | str:
+    """A source code. A text that is a whole number is that number: JSON and attribute tables know no other keys."""
+    if isinstance(code, str):
+        return int(code) if _WHOLE_NUMBER.fullmatch(code) else code
+    if isinstance(code, int) and not isinstance(code, bool):
+        return code
+    raise ValueError(f"the source code {code!r} is neither a whole number nor a text; put it in quotes if it is a text")
+
+
 def _refuse_unknown(plain: dict[str, Any], known: set[str], origin: str) -> None:
-    unknown = set(plain) - known
+    if not isinstance(plain, dict):
+        raise LegendError(f"Legend {origin} holds {plain!r:.40} where keys were expected: {', '.join(sorted(known))}.")
+    unknown = {str(key) for key in plain} - known
     if unknown:
         raise LegendError(
             f"Legend {origin} has the unknown key {min(unknown)!r}: known are {', '.join(sorted(known))}."
         )
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML as it is, but a key that stands twice is an error: PyYAML would take the last without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        mapping = super().construct_mapping(node, deep=deep)
+        if len(mapping) != len(node.value):
+            keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+            doubled = next(key for key in keys if keys.count(key) > 1)
+            raise yaml.MarkedYAMLError(problem=f"the key {doubled!r} stands twice", problem_mark=node.start_mark)
+        return mapping
 
 
 def _shipped() -> Any:  # noqa: ANN401 - importlib's Traversable

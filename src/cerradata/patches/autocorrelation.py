@@ -240,7 +240,7 @@ def label_range(places: Footprints | None, pixels: CountArray, seed: int = 0) ->
         return LabelRange(None, f"not known: {len(labelled)} patches are too few for a variogram")
     reached = np.flatnonzero(semivariances >= _SILL_REACHED * sill)
     if not len(reached):
-        return LabelRange(None, f"longer than {lags[-1]:g} m, half of the area: the variogram does not reach its sill")
+        return LabelRange(None, f"longer than {lags[-1]:g} m, the widest lag examined")
     return LabelRange(
         float(lags[reached[0]]), "first distance where the variogram of the labels reaches 95 % of its sill"
     )

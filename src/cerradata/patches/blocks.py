@@ -258,14 +258,8 @@ def cover_exactly(table: BlockTable, wanted: BoolArray) -> CountArray | None:
     """The assignment with the fewest missing (split, class) cells, by mixed integer programming; None if too large.
 
     Variables from 0 to 1: x[b, k], whole, block b goes to split k; y[g, k], group g is kept in k (at most what x allows);
-    z[k, c], class c misses in split k. The sum of z is minimised.
-
-    Args:
-        table: The blocks.
-        wanted: (C,) the classes that count.
-
-    Returns:
-        (B,) split of each block.
+    z[k, c], class c misses in split k. The sum of z is minimised. `wanted` (C,) says which classes count; the result is
+    (B,), the split of each block.
     """
     groups = np.flatnonzero(table.has[:, wanted].any(axis=1))
     has = table.has[np.ix_(groups, np.flatnonzero(wanted))]

@@ -11,7 +11,7 @@ import numpy as np
 from cerradata.core.errors import DatasetError, OutputError
 from cerradata.core.progress import track
 from cerradata.core.types import Array
-from cerradata.legend import Legend, load_legend
+from cerradata.legend import Legend, LegendName, load_legend
 from cerradata.patches.index import make_index, write_index
 from cerradata.patches.info import DatasetInfo, LayerInfo
 from cerradata.patches.layout import INDEX_FILE, INFO_FILE, JOURNAL_FILE, Layout, discover, semantic_layer
@@ -23,6 +23,7 @@ from cerradata.scenes import Radiometry, SarUnit
 from cerradata.scenes.bands import ELEVATION, MSI_BANDS, SENTINEL1, SENTINEL2
 
 _SEMANTIC = re.compile(r"semantic_(\d+)c")
+DEFAULT_LEGEND = LegendName("cerradata-4mm")
 _BANDS_BY_COUNT = {12: MSI_BANDS, 13: tuple(SENTINEL2)}
 
 
@@ -39,7 +40,7 @@ class CopyFacts:
         attribution: Licences and attributions of the data.
     """
 
-    legend: str = "cerradata-4mm"
+    legend: LegendName = DEFAULT_LEGEND
     name: str | None = None
     msi_bands: tuple[str, ...] | None = None
     msi_offset: int = 1000

@@ -12,7 +12,7 @@ import pandas as pd
 from cerradata.core.errors import ConfigError, DatasetError
 from cerradata.core.types import SPLITS, BoolArray, CountArray
 from cerradata.legend import Legend
-from cerradata.patches.autocorrelation import TOLERANCE, Footprints, class_tables, footprints
+from cerradata.patches.autocorrelation import Footprints, class_tables, footprints
 from cerradata.patches.blocks import assign_blocks, block_table
 
 Strategy = Literal["random", "blocks", "published-ratios"]
@@ -21,6 +21,9 @@ PUBLISHED_TEST_SHARE = 0.1
 PUBLISHED_VAL_SHARE_OF_REST = 0.2
 _BLOCKS_WANTED = 100  # enough that 15 % of them can be chosen in many ways, few enough that blocks are wide
 _LEAST_WIDTH = 2  # patches a side of a default block
+_LEAST_BLOCK = (
+    0.98  # of a patch width: in the common frame of several CRS a patch may be a little wider than in its own
+)
 
 
 @dataclass(frozen=True)
@@ -90,10 +93,11 @@ def split_patches(index: gpd.GeoDataFrame, legend: Legend, patch_size: int, opti
 
     The result depends on the patches and the options only, not on the order of the rows.
 
-    With `blocks`, presence comes first: a class that can be in every split after buffering is put in every split, at
-    every level, before the shares are looked at and before few patches are left out. That is guaranteed for each class
-    that can be everywhere; where several such classes exclude each other, as many as the search finds are covered
-    (`blocks.assign_blocks` says when that is proved to be the most). What cannot be covered is in the certificate.
+    With `blocks`, coverage comes first: as many classes as possible, of every level, are in all three splits after
+    buffering; only then the shares count, and then few patches left out. A class that no assignment of the blocks can
+    put everywhere is left aside (`coverable_classes`); classes that can be everywhere one by one may still exclude each
+    other. `blocks.assign_blocks` says up to which size the result is proved to be the best. The certificate
+    (`certificate.certify`) names what is missing.
 
     Args:
         index: The dataset index.
@@ -113,7 +117,7 @@ def split_patches(index: gpd.GeoDataFrame, legend: Legend, patch_size: int, opti
     if options.strategy == "blocks":
         ranks = _by_blocks(ordered, legend, patch_size, options)
     else:
-        ranks = _at_random(len(ordered), _sizes(len(ordered), options), options)
+        ranks = _at_random(_sizes(len(ordered), options), options.seed)
     names = np.array([*SPLITS, None], dtype=object)
     by_id = pd.Series(names[ranks], index=ordered["id"].to_numpy(), dtype=object)
     return pd.Series(by_id.loc[index["id"]].to_numpy(), index=index.index, dtype=object, name="split")
@@ -196,9 +200,9 @@ def _largest_remainder(total: int, shares: list[float]) -> CountArray:
     return sizes
 
 
-def _at_random(patches: int, sizes: CountArray, options: SplitOptions) -> CountArray:
+def _at_random(sizes: CountArray, seed: int) -> CountArray:
     ranks = np.repeat(np.arange(len(SPLITS)), sizes)
-    return np.asarray(np.random.default_rng(options.seed).permutation(ranks), dtype=np.int64)
+    return np.asarray(np.random.default_rng(seed).permutation(ranks), dtype=np.int64)
 
 
 def _by_blocks(index: gpd.GeoDataFrame, legend: Legend, patch_size: int, options: SplitOptions) -> CountArray:
@@ -245,7 +249,7 @@ def _resolved(places: Footprints, presence: BoolArray, options: SplitOptions) ->
     width = places.width
     buffer = width if options.buffer is None else options.buffer
     if options.block_size is not None:
-        if options.block_size < width - TOLERANCE:
+        if options.block_size < width * _LEAST_BLOCK:
             raise ConfigError(
                 f"block_size is {options.block_size:g} m, less than the width of a patch ({width:g} m): "
                 "a block must hold at least one patch."

@@ -57,12 +57,14 @@ BANDS: Final = MappingProxyType({"sentinel-2": SENTINEL2, "sentinel-1": SENTINEL
 
 # B8A.jp2, T33UUU_20170216T102101_B02.jp2, T23MKN_20220710T132231_B05_20m.jp2, S2A_B01.tif
 _SENTINEL2_FILE = re.compile(r"(?:^|[_.-])(B(?:0[1-9]|1[0-2]|8A))(?:_\d\dm)?\.(?:jp2|tif|tiff)$", re.IGNORECASE)
+# Quality masks lie beside the bands in a product and end like them: MSK_DETFOO_B02.jp2
+_SENTINEL2_MASK = re.compile(r"^MSK_", re.IGNORECASE)
 # S1A_..._VV.tif, s1a-iw-grd-vh-20220710....tiff
-_SENTINEL1_FILE = re.compile(r"(?:^|[_.-])(VV|VH)(?:[_.-].*)?\.(?:tif|tiff)$", re.IGNORECASE)
+_SENTINEL1_FILE = re.compile(r"(?:^|[_.-])(VV|VH)(?=[_.-])(?=.*\.(?:tif|tiff)$)", re.IGNORECASE)
 
 
 def band_of_file(name: str, sensor: Sensor) -> str | None:
-    """The band that a file name tells, or None.
+    """The band that a file name tells; None where it tells none, or several (`..._VV_VH.tif`).
 
     Args:
         name: File name without folder.
@@ -70,12 +72,12 @@ def band_of_file(name: str, sensor: Sensor) -> str | None:
     """
     match sensor:
         case "sentinel-2":
-            found = _SENTINEL2_FILE.search(name)
+            found = set() if _SENTINEL2_MASK.match(name) else set(_SENTINEL2_FILE.findall(name.upper()))
         case "sentinel-1":
-            found = _SENTINEL1_FILE.search(name)
+            found = set(_SENTINEL1_FILE.findall(name.upper()))
         case "elevation":
             return None
-    return found.group(1).upper() if found else None
+    return found.pop() if len(found) == 1 else None
 
 
 def base_band(name: str) -> str:

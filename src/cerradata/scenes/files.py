@@ -26,10 +26,12 @@ def raster_grid(location: Location) -> tuple[GeoBox, int, float | None]:
     try:
         with rasterio.open(location) as dataset:
             if dataset.crs is None:
-                raise SceneError(
-                    f"{location} has no coordinate reference system: if you know it, set it with "
-                    "`gdal_edit.py -a_srs EPSG:...`."
+                remedy = (
+                    "it has ground control points only, so terrain-correct it first"
+                    if dataset.gcps[0]
+                    else "if you know it, set it with `gdal_edit.py -a_srs EPSG:...`"
                 )
+                raise SceneError(f"{location} has no coordinate reference system: {remedy}.")
             grid = GeoBox((dataset.height, dataset.width), dataset.transform, str(dataset.crs))
             return grid, dataset.count, dataset.nodata
     except RasterioError as error:
@@ -45,47 +47,59 @@ def stack_bands(location: Location, bands: tuple[str, ...], sensor: Sensor) -> d
         sensor: Whose bands they are.
 
     Raises:
-        SceneError: If names are unknown or their number differs from the file's.
+        SceneError: If names are unknown or doubled, or their number differs from the file's.
     """
     unknown = [band for band in bands if band not in BANDS[sensor]]
     if unknown:
         raise SceneError(f"{sensor} has no band {unknown[0]!r}: it has {', '.join(BANDS[sensor])}.")
     if len(set(bands)) != len(bands):
         raise SceneError(f"The band order given for {location} names a band twice: {', '.join(bands)}.")
-    grid, count, _ = raster_grid(location)
+    grid, count, nodata = raster_grid(location)
     if count != len(bands):
         raise SceneError(
             f"{location} has {count} bands, but {len(bands)} names are given ({', '.join(bands)}): "
             "name each band in the order of the file (`bands:` in a configuration, --bands on the command line)."
         )
-    return {band: BandFile(location, index, grid) for index, band in enumerate(bands, start=1)}
+    return {band: BandFile(location, index, grid, nodata) for index, band in enumerate(bands, start=1)}
 
 
 def folder_bands(folder: Location, sensor: Sensor) -> dict[str, BandFile]:
     """The bands of a folder with one file a band, read from the names; of several resolutions the native one.
 
     Raises:
-        SceneError: If there is no band file, or two files of the same band and resolution.
+        SceneError: If there is no band file, one with several bands, or two files of the same band and resolution.
     """
+    if sensor == "elevation":
+        raise SceneError(f"{folder} is a folder: elevation is read from one file. Give the file.")
     if folder.is_remote:
         raise SceneError(f"{folder}: a remote folder cannot be listed. Give a stack file, or copy the folder.")
     found: dict[str, BandFile] = {}
-    for path in sorted(p for p in folder.path.rglob("*") if p.suffix.lower() in _SUFFIXES):
+    for path in sorted(p for p in folder.path.rglob("*") if p.suffix.lower() in _SUFFIXES and p.name[0] != "."):
         band = band_of_file(path.name, sensor)
         if band is None:
             continue
-        grid, _, _ = raster_grid(Location(path))
-        file = BandFile(Location(path), 1, grid)
+        file = _single_band(Location(path), band)
         if band in found and _pixel(found[band]) == _pixel(file):
             raise SceneError(
                 f"{folder} holds two files of band {band}: {found[band].location} and {path}. One folder is one "
                 "scene of one date: give each its own folder."
             )
-        if band not in found or _pixel(file) < _pixel(found[band]):
+        native = BANDS[sensor][band].resolution
+        if band not in found or abs(_pixel(file) - native) < abs(_pixel(found[band]) - native):
             found[band] = file
     if not found:
         raise SceneError(f"{folder} holds no {sensor} band files (names that end in _B02.jp2, _VV.tif or the like).")
     return {band: found[band] for band in BANDS[sensor] if band in found}
+
+
+def _single_band(location: Location, band: str) -> BandFile:
+    grid, count, nodata = raster_grid(location)
+    if count != 1:
+        raise SceneError(
+            f"{location} is named as band {band} but has {count} bands. In a folder each file holds one band: give this "
+            "file itself as the path, with `bands` in its order."
+        )
+    return BandFile(location, 1, grid, nodata)
 
 
 def require_bands(found: Mapping[str, BandFile], wanted: Iterable[str], scene: str) -> None:
@@ -103,7 +117,7 @@ def require_one_footprint(found: Mapping[str, BandFile], scene: str) -> None:
     reference_band, reference = next(iter(found.items()))
     tolerance = max(_pixel(file) for file in found.values()) / 2
     for band, file in found.items():
-        if str(file.grid.crs) != str(reference.grid.crs):
+        if file.grid.crs != reference.grid.crs:
             raise SceneError(
                 f"Scene {scene}: band {band} is in {file.grid.crs}, band {reference_band} in {reference.grid.crs}. "
                 "The bands of one scene share one coordinate reference system."

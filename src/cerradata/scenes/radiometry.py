@@ -101,6 +101,8 @@ class Radiometry:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         plain = asdict(replace(self, quantiles={}))
+        if self.nodata is not None and np.isnan(self.nodata):
+            plain["nodata"] = None  # NaN always means no data, and JSON has none
         plain["bands"] = list(self.bands)
         plain["time_windows"] = list(self.time_windows)
         plain["quantiles"] = {band: list(values) for band, values in self.quantiles.items()}

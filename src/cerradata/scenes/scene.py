@@ -4,8 +4,10 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import rasterio
 from odc.geo.geobox import GeoBox
+from rasterio.enums import MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
@@ -23,11 +25,13 @@ class BandFile:
         location: The file.
         index: Band of the file, from 1.
         grid: The file's own pixel grid.
+        nodata: Number that the file itself declares as no data, or None.
     """
 
     location: Location
     index: int
     grid: GeoBox
+    nodata: float | None = None
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Scene:
         sensor: Which sensor.
         date: Day of acquisition, where known.
         bands: File of each band. Bands may have different resolutions; they cover the same ground.
-        radiometry: What the stored numbers mean.
+        radiometry: What the stored numbers mean. Its nodata holds for all bands, beside what each file declares.
     """
 
     name: str
@@ -62,7 +66,8 @@ class Scene:
             columns: Columns of the band's own grid, inside it.
 
         Returns:
-            (rows, columns) float32 in the unit that may be averaged (reflectance, linear power, metres); NaN = no data.
+            (rows, columns) float32 in the unit that may be averaged (reflectance, linear power, metres); NaN = no data:
+            the radiometry's nodata, the file's own, and what the file's mask band hides.
 
         Raises:
             SceneError: If the scene has no such band or the file cannot be read.
@@ -74,10 +79,19 @@ class Scene:
         try:
             with rasterio.open(file.location) as dataset:
                 numbers = dataset.read(file.index, window=window)
+                flags = dataset.mask_flag_enums[file.index - 1]
+                # an alpha band is no mask here: GDAL takes the fourth band of any stack of bytes for one
+                masked = MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
+                hidden = dataset.read_masks(file.index, window=window) == 0 if masked else None
         except RasterioError as error:
             raise SceneError(
                 f"Cannot read band {band} of scene {self.name}: {file.location} is damaged or truncated at rows "
                 f"{rows.start} to {rows.stop}, columns {columns.start} to {columns.stop} ({error}). "
                 "Fetch the file again."
             ) from error
-        return self.radiometry.to_values(numbers)
+        values = self.radiometry.to_values(numbers)
+        if file.nodata is not None:
+            values[numbers == file.nodata] = np.nan
+        if hidden is not None:
+            values[hidden] = np.nan
+        return values

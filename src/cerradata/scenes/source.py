@@ -8,13 +8,7 @@ from cerradata.core.errors import ConfigError, SceneError
 from cerradata.core.locations import Location
 from cerradata.core.types import Sensor
 from cerradata.scenes.bands import BANDS, ELEVATION
-from cerradata.scenes.files import (
-    folder_bands,
-    raster_grid,
-    require_bands,
-    require_one_footprint,
-    stack_bands,
-)
+from cerradata.scenes.files import folder_bands, require_bands, require_one_footprint, stack_bands
 from cerradata.scenes.radiometry import Radiometry, SarUnit
 from cerradata.scenes.scene import BandFile, Scene
 
@@ -38,7 +32,8 @@ class SceneSource:
         calibration: Sentinel-1: "sigma0", "gamma0" or another; nothing where the numbers are not calibrated.
         orbit_pass: Sentinel-1: "ascending" or "descending".
         relative_orbit: Sentinel-1: number of the relative orbit.
-        nodata: Number that means "no data", where the file does not say it. Sentinel-2 has 0.
+        nodata: Number that means "no data" beside what the files declare. By default 0 for Sentinel-2, and for Sentinel-1
+            unless it is in decibels.
     """
 
     sensor: Sensor
@@ -68,8 +63,13 @@ class SceneSource:
             raise ConfigError(f"Sentinel-1 scene {self.path}: `unit` is missing: amplitude, linear or db.")
         if self.sensor != "sentinel-2" and (self.offset is not None or self.product_level is not None):
             raise ConfigError(f"Scene {self.path}: `offset` and `product_level` are for sentinel-2, not {self.sensor}.")
-        if self.sensor != "sentinel-1" and self.unit is not None:
-            raise ConfigError(f"Scene {self.path}: `unit` is for sentinel-1, not {self.sensor}.")
+        for name in ("unit", "calibration", "orbit_pass", "relative_orbit"):
+            if self.sensor != "sentinel-1" and getattr(self, name) is not None:
+                raise ConfigError(f"Scene {self.path}: `{name}` is for sentinel-1, not {self.sensor}.")
+        if self.bands is not None and (not self.bands or len(set(self.bands)) != len(self.bands)):
+            raise ConfigError(
+                f"Scene {self.path}: `bands` is {list(self.bands)}: name one band or more, each once, or leave it out."
+            )
         if self.offset is not None and self.offset > 0:
             raise ConfigError(
                 f"Scene {self.path}: an offset of {self.offset} would be added. The metadata say -1000 (or 0): keep "
@@ -92,7 +92,7 @@ def open_scene(source: SceneSource) -> Scene:
     found = _find_bands(source)
     name = source.path.name
     require_one_footprint(found, name)
-    return Scene(name, source.sensor, _date(source, found), found, _radiometry(source, found))
+    return Scene(name, source.sensor, _date(source, found), found, _radiometry(source, tuple(found)))
 
 
 def parse_date(text: str) -> dt.date:
@@ -139,10 +139,8 @@ def _date(source: SceneSource, found: dict[str, BandFile]) -> dt.date | None:
     return None
 
 
-def _radiometry(source: SceneSource, found: dict[str, BandFile]) -> Radiometry:
-    _, _, declared = raster_grid(next(iter(found.values())).location)
-    nodata = source.nodata if source.nodata is not None else declared
-    bands = tuple(found)
+def _radiometry(source: SceneSource, bands: tuple[str, ...]) -> Radiometry:
+    nodata = source.nodata
     match source.sensor:
         case "sentinel-2":
             return Radiometry(

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from cerradata.core.errors import ConfigError
 from cerradata.core.locations import Location
-from cerradata.data import Modality, NormalisationName
+from cerradata.data import Augmentation, Modality, NormalisationName
 
 ClassWeights = Literal["none", "inverse"]
 
@@ -25,6 +25,7 @@ class TrainConfig:
         normalisation: "none", "0to1" or "1to1" (log scale, the published one); by default "1to1", and "0to1" where bands
             have numbers that are not positive (decibels).
         class_weights: "inverse" weighs classes by inverse frequency over the training pixels, divided by the largest.
+        augmentation: Of training patches: "none" as published, or "flips" (quarter turns too), good for small datasets.
         learning_rate: Of Adam.
         batch_size: Patches in a batch.
         epochs: At most so many.
@@ -42,6 +43,7 @@ class TrainConfig:
     bands: tuple[str, ...] | None = None
     normalisation: NormalisationName | None = None
     class_weights: ClassWeights = "none"
+    augmentation: Augmentation = "none"
     learning_rate: float = 1e-3
     batch_size: int = 32
     epochs: int = 100

@@ -85,6 +85,7 @@ def _prepare(config: TrainConfig) -> tuple[CerraData4MMDataModule, SegmentationT
         normalisation=config.normalisation or best_normalisation(dataset.statistics, dataset.bands),
         batch_size=config.batch_size,
         workers=config.workers,
+        augmentation=config.augmentation,
         seed=config.seed,
     )
     weights = class_weights(config.class_weights, training_pixels(root, dataset))

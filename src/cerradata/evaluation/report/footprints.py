@@ -80,7 +80,9 @@ def _groups(placed: gpd.GeoDataFrame) -> list[tuple[str, str, gpd.GeoDataFrame]]
     split = placed["split"]
     if split.isna().all():
         return [("patches", SPLIT_COLOURS["train"], placed)]
-    groups = [(name, SPLIT_COLOURS[name], placed[split == name]) for name in SPLITS]
+    groups: list[tuple[str, str, gpd.GeoDataFrame]] = [
+        (name, SPLIT_COLOURS[name], placed[split == name]) for name in SPLITS
+    ]
     groups.append(("left out", LEFT_OUT_COLOUR, placed[~split.isin(SPLITS)]))
     return [group for group in groups if len(group[2])]
 

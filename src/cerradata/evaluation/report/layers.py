@@ -1,10 +1,11 @@
 """The image layers of a dataset in words, and the table of their bands."""
 
 import math
+import statistics as statistics_of
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from cerradata.evaluation.report.page import quantity
+from cerradata.evaluation.report.page import MINUS, TIMES, quantity
 from cerradata.patches.info import LayerInfo
 from cerradata.scenes import Radiometry
 from cerradata.scenes.bands import BANDS, base_band
@@ -54,19 +55,23 @@ class LayerView:
         sentences: What its numbers mean.
         unit: Unit of the values, for the head of a column; "" where the stored numbers are the values.
         bands: Its bands.
+        decimals: Decimals of the stored numbers' statistics.
+        value_decimals: Decimals of the values.
     """
 
     title: str
     sentences: tuple[str, ...]
     unit: str
     bands: tuple[BandRow, ...]
+    decimals: int
+    value_decimals: int
 
 
 def describe_layer(layer: LayerInfo) -> LayerView:
     """An image layer of a dataset in words."""
     stored = f"Stored as {layer.dtype} in {layer.folder}."
     view = describe_radiometry(layer.radiometry, layer.statistics)
-    return LayerView(view.title, (*view.sentences, stored), view.unit, view.bands)
+    return replace(view, sentences=(*view.sentences, stored))
 
 
 def describe_radiometry(radiometry: Radiometry, statistics: Mapping[str, Mapping[str, float]]) -> LayerView:
@@ -79,7 +84,21 @@ def describe_radiometry(radiometry: Radiometry, statistics: Mapping[str, Mapping
     plain = radiometry.scale == 1 and radiometry.offset == 0
     sentences = (_content(radiometry), _formula(radiometry), *_acquisition(radiometry))
     rows = tuple(_band(band, radiometry, statistics.get(band, {})) for band in radiometry.bands)
-    return LayerView(SENSORS[radiometry.sensor], sentences, "" if plain else radiometry.unit, rows)
+    spreads = [row.std for row in rows if row.std]
+    spread = statistics_of.median(spreads) if spreads else 1.0
+    return LayerView(
+        title=SENSORS[radiometry.sensor],
+        sentences=sentences,
+        unit="" if plain else radiometry.unit,
+        bands=rows,
+        decimals=_decimals(spread),
+        value_decimals=_decimals(spread * abs(radiometry.scale)),
+    )
+
+
+def _decimals(spread: float) -> int:
+    """Decimals that show a standard deviation with four digits."""
+    return min(max(3 - math.floor(math.log10(spread)), 0), 8)
 
 
 def _content(radiometry: Radiometry) -> str:
@@ -96,9 +115,9 @@ def _formula(radiometry: Radiometry) -> str:
     if radiometry.scale == 1 and radiometry.offset == 0:
         meaning = "The stored numbers are the values themselves"
     else:
-        sign = "−" if radiometry.offset < 0 else "+"  # noqa: RUF001 - a minus sign, as printed formulas have it
+        sign = MINUS if radiometry.offset < 0 else "+"
         offset = f" {sign} {abs(radiometry.offset):g}" if radiometry.offset else ""
-        meaning = f"{radiometry.unit.capitalize()} = number × {radiometry.scale:g}{offset}"  # noqa: RUF001
+        meaning = f"{radiometry.unit.capitalize()} = number {TIMES} {radiometry.scale:g}{offset}"
     nodata = radiometry.nodata
     return f"{meaning}; {'NaN' if nodata is None or math.isnan(nodata) else f'{nodata:g}'} means no data."
 

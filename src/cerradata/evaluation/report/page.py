@@ -8,7 +8,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cerradata import __version__
 
-ABSENT = "–"  # noqa: RUF001 - an en dash stands for a figure that does not exist
+ABSENT = "\N{EN DASH}"  # where a figure does not exist
+TIMES = "\N{MULTIPLICATION SIGN}"
+MINUS = "\N{MINUS SIGN}"
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,9 @@ def percent(share: float | None) -> str:
     return f"{share:.2f}"
 
 
-def number(value: float | None) -> str:
-    """A measured number with six significant digits: 2,820.9, 0.18821, -12.5."""
-    if value is None or math.isnan(value):
-        return ABSENT
-    digits = 6 - 1 - math.floor(math.log10(abs(value))) if value else 0
-    text = f"{value:,.{max(digits, 0)}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+def number(value: float | None, decimals: int) -> str:
+    """A measured number with as many decimals as the others of its table: 2,820.9, 0.18821, -12.5."""
+    return ABSENT if value is None or math.isnan(value) else f"{value:,.{decimals}f}"
 
 
 def share_of(part: float, whole: float) -> float | None:

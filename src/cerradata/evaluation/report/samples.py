@@ -1,21 +1,22 @@
 """Some patches of a dataset as pictures, chosen so that its classes are seen."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
 
+from cerradata.core.types import CountArray
 from cerradata.data.dataset import CerraData4MM, Modality, paint, picture
-from cerradata.evaluation.report.page import percent
 from cerradata.evaluation.report.pictures import Picture, image_uri
 from cerradata.legend import Level
 from cerradata.patches.info import DatasetInfo
+from cerradata.scenes.bands import base_band
 
 _SAMPLES = 9
 _NAMED_CLASSES = 3
-_LOOKS: dict[Modality, str] = {"msi": "true colour", "sar": "radar, VV and VH"}
+_MODALITIES: tuple[Modality, ...] = ("msi", "sar")
+_TRUE_COLOUR = {"B02", "B03", "B04"}
 
 
 @dataclass(frozen=True)
@@ -45,49 +46,54 @@ def sample_patches(root: Path, info: DatasetInfo, index: gpd.GeoDataFrame, level
     Raises:
         DatasetError: If files are missing or cannot be read.
     """
-    modalities = [modality for modality in _LOOKS if modality in info.layers]
-    datasets = {modality: CerraData4MM(root, modality=modality, level=level.number) for modality in modalities}
+    modalities = [modality for modality in _MODALITIES if modality in info.layers]
+    datasets = [CerraData4MM(root, modality=modality, level=level.number) for modality in modalities]
     pixels = np.stack([np.asarray(row, np.int64) for row in index[f"pixels_l{level.number}"]])
     views = []
     for position in choose_patches(pixels):
         patch_id = int(index["id"].iloc[position])
         split = index["split"].iloc[position]
-        pictures = [_image(dataset, modality, patch_id) for modality, dataset in datasets.items()]
-        if datasets:
-            pictures.append(_labels(next(iter(datasets.values())), patch_id))
+        pictures = [_image(dataset, patch_id) for dataset in datasets]
+        pictures += [_labels(dataset, patch_id) for dataset in datasets[:1]]
         title = f"Patch {patch_id}" if split is None else f"Patch {patch_id}, {split}"
         views.append(SampleView(title, tuple(pictures), _largest(pixels[position], level)))
     return tuple(views)
 
 
-def choose_patches(pixels: np.ndarray[tuple[int, int], np.dtype[np.int64]], wanted: int = _SAMPLES) -> list[int]:
-    """Patches in which every class is seen sooner or later: each one adds the most of what was shown the least.
+def choose_patches(pixels: CountArray, wanted: int = _SAMPLES) -> list[int]:
+    """Patches in which the classes are seen, the rarest first, then those that add the most of what was shown least.
 
     Args:
         pixels: (patches, classes) pixels of each class.
-        wanted: Number of patches to choose.
+        wanted: Number of patches to choose. With as many as there are classes, every class is seen.
 
     Returns:
         Positions, at most `wanted`, without patches that have no label; the same for the same pixels.
     """
-    shares = pixels / np.maximum(pixels.sum(axis=1, keepdims=True), 1)
+    shares = pixels / max(int(pixels.sum(axis=1).max(initial=0)), 1)  # of the fullest patch: well labelled ones first
     shown = np.zeros(pixels.shape[1])
     free = pixels.sum(axis=1) > 0
     chosen: list[int] = []
     while len(chosen) < wanted and free.any():
+        unseen = pixels[free].sum(axis=0) * (shown == 0)
+        candidates = free
+        if unseen.any():
+            rarest = int(np.argmin(np.where(unseen > 0, unseen, np.iinfo(np.int64).max)))
+            candidates = free & (pixels[:, rarest] > 0)
         # The square root prefers patches of several classes to those of one.
         gain = (np.sqrt(shares) / (1 + 4 * shown)).sum(axis=1)
-        best = int(np.argmax(np.where(free, gain, -1)))
+        best = int(np.argmax(np.where(candidates, gain, -1)))
         chosen.append(best)
         shown += shares[best]
         free[best] = False
     return chosen
 
 
-def _image(dataset: CerraData4MM, modality: Modality, patch_id: int) -> Picture:
+def _image(dataset: CerraData4MM, patch_id: int) -> Picture:
     image = dataset[dataset.ids.index(patch_id)]["image"].numpy()
-    look = _LOOKS[modality]
-    return Picture(image_uri(picture(image, dataset.bands)), f"Patch {patch_id} in {look}", look)
+    true_colour = {base_band(band) for band in dataset.bands} >= _TRUE_COLOUR
+    look = "radar" if dataset.modality == "sar" else "true colour" if true_colour else "first bands"
+    return Picture(image_uri(picture(image, dataset.bands)), f"Patch {patch_id}, {look}", look)
 
 
 def _labels(dataset: CerraData4MM, patch_id: int) -> Picture:
@@ -95,7 +101,10 @@ def _labels(dataset: CerraData4MM, patch_id: int) -> Picture:
     return Picture(image_uri(paint(mask, dataset.level)), f"Labels of patch {patch_id}", "labels")
 
 
-def _largest(pixels: Sequence[int] | np.ndarray[tuple[int], np.dtype[np.int64]], level: Level) -> str:
-    order = np.argsort(-np.asarray(pixels), kind="stable")[:_NAMED_CLASSES]
-    total = int(np.sum(pixels))
-    return ", ".join(f"{level.classes[i].name} {percent(100 * pixels[i] / total)} %" for i in order if pixels[i])
+def _largest(pixels: CountArray, level: Level) -> str:
+    order = np.argsort(-pixels, kind="stable")[:_NAMED_CLASSES]
+    total = int(pixels.sum())
+    # A space that does not break keeps figure and sign on one line.
+    return ", ".join(
+        f"{level.classes[i].name} {100 * pixels[i] / total:.0f}\N{NO-BREAK SPACE}%" for i in order if pixels[i]
+    )

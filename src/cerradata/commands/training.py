@@ -1,0 +1,212 @@
+"""Commands on models: train, test, map."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from cerradata.commands.parser import parse_file
+from cerradata.commands.show import Format, show_json, show_lines, show_scores
+from cerradata.core.errors import ConfigError
+from cerradata.core.locations import Location
+from cerradata.core.types import Sensor, SplitName
+from cerradata.cube import GridConfig
+from cerradata.evaluation.testing import ScoreOptions, score_run
+from cerradata.mapping.map import MapConfig, map_scenes
+from cerradata.mapping.predict import PredictOptions
+from cerradata.patches.config import BuildConfig
+from cerradata.runs import RunFolder
+from cerradata.scenes import SarUnit, SceneSource
+from cerradata.scenes.bands import band_of_file
+from cerradata.training import TrainConfig, TrainOptions
+from cerradata.training import train as train_run
+
+
+def train(
+    settings: TrainConfig, out: Location, *, resume: bool = False, overwrite: bool = False, quiet: bool = False
+) -> int:
+    """Train a network on a dataset; the best epoch by macro F1 on the validation split is kept.
+
+    Args:
+        settings: The training.
+        out: The run folder: weights, configuration, legend, logs.
+        resume: Go on with the unfinished training in the run folder.
+        overwrite: Replace the run that is there.
+        quiet: Show no progress.
+    """
+    run = train_run(settings, out.path, TrainOptions(resume, overwrite, quiet))
+    best = run.read().best
+    show_lines(
+        [
+            f"{out}: best epoch {best.get('epoch', 0):.0f} with macro F1 {best.get('val_macro_f1', 0):.2f} % and mean IoU "
+            f"{best.get('val_mean_iou', 0):.2f} % on the validation split",
+            f"Next: cerradata test {out} --data {settings.data}",
+        ]
+    )
+    return 0
+
+
+def test_command(
+    run: Location,
+    *,
+    data: Location | None = None,
+    split: SplitName = "test",
+    batch_size: int = 32,
+    device: str = "cpu",
+    format: Format = "text",
+    quiet: bool = False,
+) -> int:
+    """Score a run on the test split: scores, confusion matrix and plots are written into the run folder.
+
+    A test split that holds patches seen in training is refused.
+
+    Args:
+        run: The run folder.
+        data: Folder of the dataset; by default the one that the run was trained on.
+        split: Split to score.
+        batch_size: Patches in a batch.
+        device: Device of PyTorch: cpu, cuda, ...
+        format: text or json.
+        quiet: Show no progress.
+    """
+    folder = RunFolder(run.path)
+    record = folder.read()
+    root = Path(folder.config()["data"]) if data is None else data.path
+    scores = score_run(folder, root, ScoreOptions(split, batch_size, device, quiet or format == "json"))
+    if format == "json":
+        show_json(scores.to_dict())
+    else:
+        show_scores(scores, f"{run.name} on the {split} split of {record.dataset['name']}")
+        show_lines([f"scores: {folder.scores(split)}", f"plots: {folder.plots}"])
+    return 0
+
+
+@dataclass(frozen=True)
+class SceneList:
+    """Scenes in a file of their own.
+
+    Attributes:
+        scenes: The scenes, in the order of preference where they overlap.
+        grid: The target grid.
+        time_windows: First and last day by name.
+    """
+
+    scenes: tuple[SceneSource, ...]
+    grid: GridConfig = field(default_factory=GridConfig)
+    time_windows: dict[str, tuple[str, str]] | None = None
+
+
+@dataclass(frozen=True)
+class MapSettings:
+    """How to read the scenes and run the network.
+
+    Attributes:
+        bands: Band names in the order of the file, for a file with all bands.
+        offset: Sentinel-2: the product's BOA_ADD_OFFSET or RADIO_ADD_OFFSET, -1000 or 0.
+        unit: Sentinel-1: amplitude, linear or db.
+        crop: Rows and columns of a tile that the network sees at once.
+        overlap: Rows and columns that neighbouring tiles share and blend.
+        batch_size: Tiles in a batch.
+        device: Device of PyTorch: cpu, cuda, ...
+        precision: float32, or bfloat16 where the processor is faster with it.
+    """
+
+    bands: tuple[str, ...] | None = None
+    offset: int | None = None
+    unit: SarUnit | None = None
+    crop: int = 256
+    overlap: int = 64
+    batch_size: int = 8
+    device: str = "cpu"
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+
+def map_command(
+    run: Location,
+    scenes: tuple[Location, ...],
+    settings: MapSettings,
+    *,
+    out: Location,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> int:
+    """Map whole scenes with a run: a Cloud-Optimized GeoTIFF, with a QGIS style and class names beside it.
+
+    Args:
+        run: The run folder.
+        scenes: A folder with one file a band, or a file with all bands (say --bands, and --offset or --unit); or a YAML
+            file with `scenes:` (and `grid:`), a build configuration for example, where there are several.
+        settings: How to read the scenes and run the network.
+        out: The map, a .tif.
+        overwrite: Replace the map that is there.
+        quiet: Show no progress.
+    """
+    if out.path.exists() and not overwrite:
+        raise ConfigError(f"{out} exists: choose another --out, or give --overwrite to replace it.")
+    found = _scene_list(scenes, settings)
+    config = MapConfig(
+        scenes=found.scenes,
+        grid=found.grid,
+        time_windows=found.time_windows or None,
+        crop=settings.crop,
+        overlap=settings.overlap,
+        predict=PredictOptions(settings.batch_size, settings.device, settings.precision),
+        quiet=quiet,
+    )
+    files = map_scenes(RunFolder(run.path), config, out.path)
+    record = RunFolder(run.path).read()
+    total = max(sum(files.pixels), 1)
+    shares = [f"{c.name} {files.pixels[c.id] / total:.1%}" for c in record.legend.level(record.level).classes]
+    show_lines(
+        [
+            f"map: {files.map} (style {files.style.name}, class names {files.sidecar.name})",
+            f"pixels: {', '.join(shares)}; without data {files.pixels_without_data:,}",
+        ]
+    )
+    return 0
+
+
+def _scene_list(locations: tuple[Location, ...], settings: MapSettings) -> SceneList:
+    if len(locations) == 1 and locations[0].lower().endswith((".yaml", ".yml")):
+        return _scenes_of_file(locations[0])
+    sources = []
+    for location in locations:
+        sensor = _sensor(location, settings.bands)
+        options: dict[str, Any] = {"offset": settings.offset} if sensor == "sentinel-2" else {"unit": settings.unit}
+        own = settings.bands if not (not location.is_remote and location.path.is_dir()) else None
+        sources.append(SceneSource(sensor, location, own, **options))
+    return SceneList(tuple(sources))
+
+
+def _scenes_of_file(location: Location) -> SceneList:
+    if not location.path.is_file():
+        raise ConfigError(f"There is no file {location}.")
+    keys = yaml.safe_load(location.path.read_text(encoding="utf-8")) or {}
+    if "reference" not in keys:
+        found: SceneList = parse_file(location, SceneList)
+        return found
+    build: BuildConfig = parse_file(location, BuildConfig)
+    return SceneList(build.scenes, build.grid, dict(build.time_windows))
+
+
+def _sensor(location: Location, bands: tuple[str, ...] | None) -> Sensor:
+    """The sensor that band names or files tell.
+
+    Raises:
+        ConfigError: If they tell none.
+    """
+    sensors: tuple[Sensor, ...] = ("sentinel-2", "sentinel-1")
+    if not location.is_remote and location.path.is_dir():
+        names = [path.name for path in location.path.rglob("*")]
+        for sensor in sensors:
+            if any(band_of_file(name, sensor) for name in names):
+                return sensor
+        raise ConfigError(
+            f"{location} holds no band files of {' or '.join(sensors)} (names ending in _B02.jp2, _VV.tif)."
+        )
+    if bands is None:
+        raise ConfigError(
+            f"{location}: say which bands it holds, in order (--bands '[B02, B03, ...]'), or give a YAML file."
+        )
+    return "sentinel-1" if set(bands) <= {"VV", "VH"} else "sentinel-2"
