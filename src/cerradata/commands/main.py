@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Sequence
 
 from cerradata import __version__
+from cerradata.commands.parser import call, make_parser
+from cerradata.commands.table import COMMANDS
 from cerradata.core.errors import CerradataError
 
 _EXIT_ERROR = 1
@@ -28,12 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     _settle_environment()
     words = [_underscored(word) for word in (sys.argv[1:] if arguments is None else arguments)]
-    from cerradata.commands.parser import (
-        call,
-        make_parser,
-    )  # jsonargparse reads every signature: not before it is needed
-
-    parser = make_parser(__version__)
+    chosen = next((word for word in words if word in COMMANDS), None)
+    parser = make_parser(__version__, chosen)
     parsed = parser.parse_args(words)
     try:
         return call(parser, parsed)

@@ -2,7 +2,6 @@
 
 from cerradata.commands.show import Format, show_json, show_lines, show_scores
 from cerradata.core.locations import Location
-from cerradata.evaluation.report import write_report
 from cerradata.legend import LegendName, load_legend
 from cerradata.scores import read_confusion, score_confusion
 
@@ -40,6 +39,8 @@ def report(source: Location, *, out: Location | None = None) -> int:
         source: Folder of a dataset or of a run.
         out: The page; by default report.html in that folder.
     """
+    from cerradata.evaluation.report import write_report  # it needs torch, which `score` shall not wait for
+
     page = write_report(source.path, source.path / "report.html" if out is None else out.path)
     show_lines([f"report: {page}"])
     return 0

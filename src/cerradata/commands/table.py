@@ -1,26 +1,47 @@
 """The table of commands."""
 
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from cerradata.commands.datasets import build, index, split, stats, verify
-from cerradata.commands.demo import demo
-from cerradata.commands.parser import Command
-from cerradata.commands.reports import report, score
-from cerradata.commands.training import map_command, test_command, train
+
+@dataclass(frozen=True)
+class Command:
+    """One command. Its module is imported only when it is called, so that `score` does not wait for torch.
+
+    Attributes:
+        module: Module of this package that holds the function.
+        function: Called with the arguments; returns the exit code. A parameter whose type is a dataclass is spread: each
+            of its fields is an option of the command and a key of its configuration file.
+        summary: One line for the list of commands.
+        positionals: Parameters that are given without a name, in order. The last one may be a tuple.
+    """
+
+    module: str
+    function: str
+    summary: str
+    positionals: tuple[str, ...] = ()
+
+    def load(self) -> Callable[..., int]:
+        """Import the function."""
+        found: Callable[..., int] = getattr(importlib.import_module(f"cerradata.commands.{self.module}"), self.function)
+        return found
+
 
 COMMANDS: Final = MappingProxyType(
     {
-        "build": Command(build),
-        "index": Command(index, ("directory",)),
-        "verify": Command(verify, ("directory",)),
-        "split": Command(split, ("directory",)),
-        "stats": Command(stats, ("directory",)),
-        "train": Command(train),
-        "test": Command(test_command, ("run",)),
-        "score": Command(score, ("confusion",)),
-        "map": Command(map_command, ("run", "scenes")),
-        "report": Command(report, ("source",)),
-        "demo": Command(demo),
+        "build": Command("datasets", "build", "scenes and a reference map -> dataset"),
+        "index": Command("datasets", "index", "index and dataset.json for a copy that lacks them", ("directory",)),
+        "verify": Command("datasets", "verify", "is a dataset whole? exit code 0 if it is", ("directory",)),
+        "split": Command("datasets", "split", "train, val and test, with a certificate", ("directory",)),
+        "stats": Command("datasets", "stats", "band statistics, class distribution, class weights", ("directory",)),
+        "train": Command("training", "train", "dataset -> run folder"),
+        "test": Command("training", "test_command", "scores and plots of a run on the test split", ("run",)),
+        "score": Command("reports", "score", "every score of a confusion matrix", ("confusion",)),
+        "map": Command("training", "map_command", "a run over whole scenes -> map", ("run", "scenes")),
+        "report": Command("reports", "report", "one HTML page of a dataset or a run", ("source",)),
+        "demo": Command("demo", "demo", "all of it, small and offline, on a real Sentinel-2 image"),
     }
 )

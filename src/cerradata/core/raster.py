@@ -37,7 +37,7 @@ def write_geotiff(path: Path, pixels: Array, transform: Affine, crs: Any, look: 
 
     Args:
         path: The file. Its folder must exist.
-        pixels: (bands, rows, columns), any dtype of GDAL.
+        pixels: (bands, rows, columns), any real dtype of GDAL.
         transform: Pixel corner to map coordinates.
         crs: What rasterio takes as a CRS, or None.
         look: Nodata, names, tags, palette.

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 Augmentation = Literal["none", "flips"]
 
-_LAYERS: Final = ("image", "mask", "edge")
+_LAYERS: Final[tuple[str, ...]] = ("image", "mask", "edge")
 _TURNS_AND_FLIPS: Final = 8
 
 
@@ -31,7 +31,7 @@ class Flips(nn.Module):
             batch: `image` (B, C, H, W), `mask` (B, H, W), `edge` (B, H, W) where there are edges, and `id` (B).
         """
         choices = [self.choice(int(patch_id)) for patch_id in batch["id"]]
-        moved = {
+        moved: dict[str, Tensor] = {
             name: torch.stack([move(layer, choice) for layer, choice in zip(batch[name], choices, strict=True)])
             for name in _LAYERS
             if name in batch

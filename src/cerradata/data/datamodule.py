@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torchgeo.datamodules import NonGeoDataModule
 
@@ -63,11 +63,16 @@ class CerraData4MMDataModule(NonGeoDataModule):
         if stage == "test":
             self.test_dataset = CerraData4MM(split="test", **self.kwargs)
 
+    def on_after_batch_transfer(self, batch: dict[str, Tensor], dataloader_idx: int) -> dict[str, Tensor]:
+        """The batch augmented (in training) and normalised."""
+        if self.flips is not None and self.trainer:
+            self.flips.epoch = self.trainer.current_epoch
+        augmented: dict[str, Tensor] = super().on_after_batch_transfer(batch, dataloader_idx)
+        return augmented
+
     def train_dataloader(self) -> DataLoader[Sample]:
         """Training patches in an order that the seed and the epoch decide."""
         epoch = self.trainer.current_epoch if self.trainer else 0
-        if self.flips is not None:
-            self.flips.epoch = epoch
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
         return DataLoader(
             self.train_dataset,

@@ -17,7 +17,15 @@ from cerradata.legend import Legend, Level, load_legend
 from cerradata.patches.copy import CopyFacts, copy_radiometries, labelled_levels
 from cerradata.patches.index import ids_of_split, read_index
 from cerradata.patches.info import DatasetInfo
-from cerradata.patches.layout import INFO_FILE, Layout, discover, edge_layer, semantic_layer
+from cerradata.patches.layout import (
+    INDEX_FILE,
+    INFO_FILE,
+    JOURNAL_FILE,
+    Layout,
+    discover,
+    edge_layer,
+    semantic_layer,
+)
 from cerradata.patches.statistics import valid_pixels
 from cerradata.patches.stored import read_layer
 from cerradata.scenes import Radiometry
@@ -136,6 +144,8 @@ class CerraData4MM(NonGeoDataset):
         return [read.index(band) for band in self.bands]
 
     def _ids(self, split: SplitName | None) -> list[int]:
+        if split is None and (self.root / INDEX_FILE).exists():
+            return sorted(int(i) for i in read_index(self.root)["id"])
         if split is None:
             return self.layout.ids
         if split not in SPLITS:
@@ -151,6 +161,11 @@ class CerraData4MM(NonGeoDataset):
         return ids
 
     def _require_files(self, ids: Sequence[int]) -> None:
+        if self.layout.doubled:
+            raise DatasetError(
+                f"{self.root}: {self.layout.doubled[0]} ({len(self.layout.doubled)} such problems), so it is not known "
+                f"which file belongs to the patch. Run `cerradata verify {self.root}` and remove the wrong ones."
+            )
         wanted = [*(layer for layer, _ in self._picks), *self._layers]
         for layer in wanted:
             files = self.layout.files.get(layer, {})
@@ -211,6 +226,8 @@ def _open(
         known = {name: layer.radiometry for name, layer in info.layers.items()}
         statistics = {band: values for layer in info.layers.values() for band, values in layer.statistics.items()}
         return layout, info.legend, _of_modality(known, modality, root), info.labels, statistics
+    if (root / JOURNAL_FILE).exists():
+        raise DatasetError(f"{root} is an unfinished build: run the same `cerradata build` again and it goes on.")
     layout = discover(root)
     legend = load_legend("cerradata-4mm")
     known = copy_radiometries(layout, CopyFacts())

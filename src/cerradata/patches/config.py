@@ -8,7 +8,7 @@ from cerradata.cube.grid import GridConfig
 from cerradata.cube.resample import MeasurementResampling
 from cerradata.labels import ReferenceSource
 from cerradata.legend import LegendName
-from cerradata.patches.layout import IMAGE_LAYERS
+from cerradata.patches.layout import check_folders
 from cerradata.scenes import SarUnit, SceneSource
 
 
@@ -111,8 +111,6 @@ class BuildConfig:
             raise ConfigError(f"patch_size is {self.patch_size}: give 8 pixels or more.")
         if self.edge_width < 1:
             raise ConfigError(f"edge_width is {self.edge_width}: give 1 pixel or more.")
-        if not self.prefix or "/" in self.prefix:
-            raise ConfigError(f"prefix {self.prefix!r} cannot start a file name.")
-        unknown = [layer for layer in self.folders if layer not in IMAGE_LAYERS]
-        if unknown:
-            raise ConfigError(f"folders: no layer {unknown[0]!r}; folders of {', '.join(IMAGE_LAYERS)} can be named.")
+        if not self.prefix or "/" in self.prefix or self.prefix.startswith("."):
+            raise ConfigError(f"prefix {self.prefix!r} cannot start a file name: give letters, without / or a dot in front.")
+        check_folders(self.folders)

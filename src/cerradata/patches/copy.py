@@ -127,9 +127,11 @@ def _describe(
         pixels[layer], crs, transform = read_layer(path)
         if crs is not None and placement.crs is None:
             placement = Placement(patch_id, crs=crs, transform=transform)
-        if pixels[layer].shape[1:] != pixels[min(pixels)].shape[1:]:
+        height, width = pixels[layer].shape[1:]
+        if height != width or width != pixels[min(pixels)].shape[2]:
             raise DatasetError(
-                f"{path} has {pixels[layer].shape[1:]} pixels, other layers have another size. Run verify."
+                f"{path} has {height} x {width} pixels: a patch is square, and all of its layers have one size. Run "
+                f"`cerradata verify {layout.root}`."
             )
     for name, radiometry in layers.items():
         if len(pixels[name]) != len(radiometry.bands):

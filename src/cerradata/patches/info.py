@@ -145,7 +145,7 @@ class DatasetInfo:
         _validate(plain, path)
         return DatasetInfo(
             name=plain["name"],
-            legend=legend_from_dict(_with_integer_codes(plain["legend"]), origin=str(path)),
+            legend=legend_from_dict(plain["legend"], origin=str(path)),
             patch_size=plain["patch_size"],
             patches=plain["patches"],
             layers={name: LayerInfo.from_dict(layer) for name, layer in plain["layers"].items()},
@@ -171,16 +171,3 @@ def _schema() -> dict[str, Any]:
     text = (files("cerradata.patches") / "dataset.schema.json").read_text(encoding="utf-8")
     schema: dict[str, Any] = json.loads(text)
     return schema
-
-
-def _with_integer_codes(legend: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON turned integer codes into text; those that read as integers become integers again."""
-    sources = {
-        name: {**source, "codes": {_code(code): class_id for code, class_id in source["codes"].items()}}
-        for name, source in legend["sources"].items()
-    }
-    return {**legend, "sources": sources}
-
-
-def _code(text: str) -> int | str:
-    return int(text) if text.lstrip("-").isdigit() else text

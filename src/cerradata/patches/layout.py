@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from cerradata.core.errors import DatasetError
+from cerradata.core.errors import ConfigError, DatasetError
 from cerradata.core.types import SPLITS, SplitName
 from cerradata.legend import Level
 
@@ -57,12 +57,14 @@ class Layout:
         files: Path of each patch by layer and id. Files are joined on ids, never on their order.
         splits: Split of each id, where `train/`, `val/` and `test/` folders tell it.
         problems: What is wrong with names and folders, one sentence each.
+        doubled: Those of the problems that leave open which file is a patch's: an id twice in a layer or in two splits.
     """
 
     root: Path
     files: Mapping[str, Mapping[int, Path]]
     splits: Mapping[int, SplitName] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    doubled: tuple[str, ...] = ()
 
     @property
     def ids(self) -> list[int]:
@@ -95,6 +97,24 @@ class Layout:
         return found[patch_id]
 
 
+def check_folders(folders: Mapping[str, str]) -> None:
+    """Check folders that a configuration names for image layers.
+
+    Raises:
+        ConfigError: If a layer does not exist, or a folder could not be told from others when the dataset is read.
+    """
+    unknown = [layer for layer in folders if layer not in IMAGE_LAYERS]
+    if unknown:
+        raise ConfigError(f"folders: no layer {unknown[0]!r}; folders of {', '.join(IMAGE_LAYERS)} can be named.")
+    usual = {name: layer for layer, names in IMAGE_LAYERS.items() for name in names}
+    for layer, folder in folders.items():
+        plain = folder and Path(folder).name == folder and not folder.startswith(".")
+        if not plain or folder in SPLITS or _LABEL_FOLDER.fullmatch(folder):
+            raise ConfigError(f"folders: {layer} cannot lie in {folder!r}: give the plain name of a folder of its own.")
+        if usual.get(folder, layer) != layer or list(folders.values()).count(folder) > 1:
+            raise ConfigError(f"folders: {layer} cannot lie in {folder!r}, the folder of another layer.")
+
+
 def discover(root: Path, folders: Mapping[str, str] | None = None) -> Layout:
     """Find the files of a dataset: ours or a copy of the published download, with split folders or without.
 
@@ -113,23 +133,24 @@ def discover(root: Path, folders: Mapping[str, str] | None = None) -> Layout:
     files: dict[str, dict[int, Path]] = {}
     splits: dict[int, SplitName] = {}
     problems: list[str] = []
+    doubled: list[str] = []
     for base, split in _bases(root):
         for layer, folder in _layer_folders(base, folders or {}):
             known = files.setdefault(layer, {})
             for path, patch_id in _patch_files(folder, problems):
                 if patch_id in known:
-                    problems.append(f"id {patch_id} twice in layer {layer}: {known[patch_id]} and {path}")
+                    doubled.append(f"id {patch_id} twice in layer {layer}: {known[patch_id]} and {path}")
                     continue
                 known[patch_id] = path
                 if split is not None and splits.setdefault(patch_id, split) != split:
-                    problems.append(f"id {patch_id} lies in {splits[patch_id]}/ and in {split}/ ({path})")
+                    doubled.append(f"id {patch_id} lies in {splits[patch_id]}/ and in {split}/ ({path})")
     if not files:
         usual = ", ".join(name for names in IMAGE_LAYERS.values() for name in names)
         raise DatasetError(
             f"{root} is no dataset: none of the folders {usual}, semantic_<n>c, edge_<n>c is in it, nor in "
             f"{', '.join(f'{split}/' for split in SPLITS)} below it."
         )
-    return Layout(root, files, splits, tuple(problems))
+    return Layout(root, files, splits, (*problems, *doubled), tuple(doubled))
 
 
 def _bases(root: Path) -> list[tuple[Path, SplitName | None]]:

@@ -11,6 +11,9 @@ from cerradata.legend import Level
 from cerradata.patches.config import SelectionConfig
 
 Reason = Literal["unlabelled", "invalid", "unreadable"]
+_ROUNDING = 1e-9
+"""1 - 0.7 is a little more than 0.3, and no patch has a thousand million pixels."""
+
 REASONS: tuple[Reason, ...] = ("unlabelled", "invalid", "unreadable")
 
 
@@ -24,7 +27,7 @@ def reason_to_reject(config: SelectionConfig, unlabelled_share: float, valid_sha
     """
     if unlabelled_share > config.max_unlabelled or unlabelled_share == 1:
         return "unlabelled"
-    if 1 - valid_share > config.max_invalid or valid_share == 0:
+    if 1 - valid_share > config.max_invalid + _ROUNDING or valid_share == 0:
         return "invalid"
     return None
 

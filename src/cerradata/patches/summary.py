@@ -6,7 +6,7 @@ from cerradata.patches.layout import Layout
 from cerradata.patches.statistics import valid_pixels
 from cerradata.patches.stored import read_layer
 
-_SAMPLE_PATCHES = 200
+_SAMPLE_PATCHES = 64
 _QUANTILES = (0.05, 0.5, 0.95)
 
 
@@ -19,7 +19,7 @@ def layer_quantiles(
         layout: The dataset's files.
         layer: Image layer.
         bands: Its bands in stored order.
-        ids: Ids of the dataset; at most 200 patches, evenly spaced in id order, are read.
+        ids: Ids of the dataset; at most 64 patches, evenly spaced in id order, are read.
         nodata: Number that does not count.
 
     Returns:

@@ -73,11 +73,12 @@ def verify_dataset(root: Path, *, legend: str = "cerradata-4mm", workers: int = 
         DatasetError: If there is no dataset at all.
     """
     info, index, problems = _read_index(root)
-    layout = discover(root, None if info is None else {name: layer.folder for name, layer in info.layers.items()})
+    folders = {} if info is None else {name: layer.folder for name, layer in info.layers.items()}
+    layout = discover(root, folders)
     problems += [Problem("name", message) for message in layout.problems]
-    expected = _expectation(layout, info, index, legend)
+    expected = _expectation(layout, info, index, legend, problems)
     problems += _check_presence(layout, expected, index)
-    problems += _check_split_folders(root, expected)
+    problems += _check_split_folders(root, folders, expected)
 
     def check(patch_id: int) -> list[Problem]:
         return list(_check_patch(layout, expected, patch_id))
@@ -112,11 +113,17 @@ def _read_index(root: Path) -> tuple[DatasetInfo | None, pd.DataFrame | None, li
     return info, index, problems
 
 
-def _expectation(layout: Layout, info: DatasetInfo | None, index: pd.DataFrame | None, legend: str) -> _Expectation:
+def _expectation(
+    layout: Layout, info: DatasetInfo | None, index: pd.DataFrame | None, legend: str, problems: list[Problem]
+) -> _Expectation:
     hashes = {} if index is None else dict(zip(index["id"].astype(int), index["content_hash"], strict=True))
     if info is None:
         known = load_legend(legend)
-        levels = labelled_levels(layout, known)
+        try:
+            levels = labelled_levels(layout, known)
+        except CerradataError as error:  # no labels, or those of another legend: their values cannot be judged
+            problems.append(Problem("dataset", str(error)))
+            levels = ()
         return _Expectation(tuple(sorted(layout.files)), {}, _usual_size(layout), known, levels, hashes)
     labels = [f(info.legend.level(level)) for level in info.labels for f in (semantic_layer, edge_layer)]
     own = [layer for layer in labels if layer in layout.files or info.edge_width is not None]
@@ -153,7 +160,7 @@ def _check_presence(layout: Layout, expected: _Expectation, index: pd.DataFrame 
                 yield Problem("extra", f"{path} belongs to no patch of the index", patch_id)
 
 
-def _check_split_folders(root: Path, expected: _Expectation) -> Iterator[Problem]:
+def _check_split_folders(root: Path, folders: dict[str, str], expected: _Expectation) -> Iterator[Problem]:
     here = [split for split in SPLITS if (root / split).is_dir()]
     if not here:
         return
@@ -161,8 +168,11 @@ def _check_split_folders(root: Path, expected: _Expectation) -> Iterator[Problem
         if split not in here:
             yield Problem("missing", f"{root} has {', '.join(here)}/ but no {split}/")
             continue
-        layout = discover(root / split) if any((root / split).iterdir()) else None
-        lacking = [layer for layer in expected.layers if layout is None or layer not in layout.files]
+        try:
+            files = discover(root / split, folders).files
+        except DatasetError:  # not one folder of a layer is in it
+            files = {}
+        lacking = [layer for layer in expected.layers if not files.get(layer)]
         if lacking:
             yield Problem("missing", f"{root / split} has no files of {', '.join(lacking)}")
 

@@ -195,4 +195,5 @@ def _samples(root: Path, info: DatasetInfo, index: gpd.GeoDataFrame) -> tuple[tu
     try:
         return sample_patches(root, info, index, info.legend.level(max(info.labels))), ""
     except CerradataError as error:
-        return (), str(error)
+        # The page travels: the folders of the machine that made it are of no use to its readers.
+        return (), str(error).replace(str(root), root.resolve().name)

@@ -1,0 +1,39 @@
+"""`python -m benchmarks`: print the table, write `benchmarks/results.json`. Ratios are of one run on one machine."""
+
+import json
+import os
+import platform
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import torch
+
+from benchmarks import build, confusion
+
+RESULTS = Path(__file__).parent / "results.json"
+
+
+def main() -> int:
+    warnings.simplefilter("ignore")
+    machine = {
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "torch": torch.__version__,
+        "gdal": rasterio.__gdal_version__,
+    }
+    rows = [{**row, "machine": machine} for row in (*confusion.run(), *build.run())]
+    print(f"{'benchmark':92} {'unit':10} {'ours':>9} {'peer':>9} {'ratio':>7} {'target':>7}")
+    for row in rows:
+        target = "" if row["target"] is None else f"{row['target']:.1f}"
+        print(f"{row['name'][:92]:92} {row['unit']:10} {row['ours']:9.1f} {row['peer']:9.1f} {row['ratio']:7.2f} {target:>7}")
+    RESULTS.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
