@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pytest
 import rasterio
 from affine import Affine
+from hypothesis import settings
 from shapely.geometry import box
 
 from cerradata.core.locations import Location
@@ -29,6 +30,13 @@ SIZE = 192  # rows and columns at 10 m: 6 x 6 patches of 32, and whole pixels of
 TERRACLASS_CODES = (1, 11, 14, 23, 2, 17)
 
 Factory = Callable[..., Path]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let examples take their time, and a warning pass: odc-geo 0.5 calls a function that shapely 2.2 deprecates."""
+    settings.register_profile("cerradata", deadline=None)  # the time of one example says nothing on a shared machine
+    settings.load_profile("cerradata")
+    config.addinivalue_line("filterwarnings", "ignore:The 'shapely.ops.transform:DeprecationWarning")
 
 
 def readable(rows: int, columns: int, start: int = 0) -> npt.NDArray[np.int64]:

@@ -32,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = [_underscored(word) for word in (sys.argv[1:] if arguments is None else arguments)]
     chosen = next((word for word in words if word in COMMANDS), None)
     parser = make_parser(__version__, chosen)
+    _quieten()  # after the command's imports: Lightning sets its own level when it is imported
     parsed = parser.parse_args(words)
     try:
         return call(parser, parsed)
@@ -60,9 +61,12 @@ def _underscored(word: str) -> str:
 def _settle_environment() -> None:
     for name, value in _GDAL.items():
         os.environ.setdefault(name, value)
+    warnings.simplefilter("ignore")
+
+
+def _quieten() -> None:
     for name in ("lightning", "lightning.pytorch", "lightning.fabric", "rasterio", "pyogrio"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.simplefilter("ignore")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
+from affine import Affine
 from odc.geo.geobox import GeoBox
 from odc.geo.overlap import compute_reproject_roi
 from rasterio.enums import Resampling
@@ -21,6 +22,9 @@ MeasurementResampling = Literal["bilinear", "cubic"]
 ReadWindow = Callable[[slice, slice], Array]
 
 _RADIUS = {"nearest": 1, "bilinear": 1, "cubic": 2}
+_TIE = 1e-7
+"""Shift, in source pixels, that decides where a target pixel falls exactly between two source pixels. Without it the
+rounding of each window's corner decides, and cubic pixels beside a border or a hole differ from window to window."""
 _METRES_A_DEGREE = 111_000
 _SAME_GRID = 1e-3
 """Shift and scale below this part of a pixel is rounding of coordinates, not another grid."""
@@ -61,7 +65,7 @@ def resample_window(
     reproject(
         pixels,
         result,
-        src_transform=source[rows, columns].transform,
+        src_transform=source[rows, columns].transform * Affine.translation(-_TIE, -_TIE),
         src_crs=source.crs.to_wkt() if source.crs else None,
         src_nodata=empty,
         dst_transform=target.transform,

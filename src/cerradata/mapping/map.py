@@ -124,6 +124,7 @@ class SceneReader:
             _require_bands(own, source_bands, grid)
             layers.append((_stored(name, radiometry, source_bands), own))
         used = record.dataset.get("time_windows", {}) if windows is None else windows
+        _require_windows(record, used)
         return SceneReader(grid, record.bands, tuple(layers), used, record.dataset.get("resampling", {}))
 
     def __call__(self, tile: Tile) -> TileInput:
@@ -150,6 +151,15 @@ class SceneReader:
             numbers |= dict(zip(names, encoded, strict=True))
         image = np.stack([numbers[band] for band in self.bands])
         return TileInput(image, np.asarray(np.isfinite(image).all(axis=0)))
+
+
+def _require_windows(record: RunRecord, windows: TimeWindows) -> None:
+    wanted = sorted({name for radiometry in record.radiometry.values() for name in radiometry.time_windows})
+    if wanted and sorted(windows) != wanted:
+        raise ConfigError(
+            f"The run was trained on the time windows {', '.join(wanted)}; given are {', '.join(sorted(windows)) or 'none'}. "
+            "Give first and last day of each by the same names."
+        )
 
 
 def _require_bands(scenes: Sequence[Scene], bands: Sequence[str], grid: GeoBox) -> None:

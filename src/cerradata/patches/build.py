@@ -1,7 +1,5 @@
 """`build_dataset`: scenes and a reference become a dataset on disk."""
 
-import hashlib
-import json
 import platform
 import time
 from collections.abc import Iterator
@@ -13,9 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cerradata import __version__
-from cerradata.core.errors import ConfigError, DatasetError, OutputError
-from cerradata.core.files import claim_folder
+from cerradata.core.errors import ConfigError, DatasetError
 from cerradata.core.journal import Journal
 from cerradata.core.progress import track
 from cerradata.cube.grid import target_grid
@@ -26,11 +22,12 @@ from cerradata.patches.config import BuildConfig
 from cerradata.patches.cut import Block, PatchGrid
 from cerradata.patches.index import make_index, write_index
 from cerradata.patches.info import DatasetInfo, LayerInfo
-from cerradata.patches.layout import INFO_FILE, JOURNAL_FILE, Layout, discover, edge_layer, semantic_layer
-from cerradata.patches.record import PatchRecord, content_hash
+from cerradata.patches.layout import discover
+from cerradata.patches.record import PatchRecord
+from cerradata.patches.resume import claim, finished_blocks, layer_folders, to_entry
 from cerradata.patches.select import SelectionTally
 from cerradata.patches.statistics import Moments
-from cerradata.patches.stored import read_layer, stored_layers
+from cerradata.patches.stored import stored_layers
 from cerradata.patches.summary import layer_quantiles
 from cerradata.scenes import open_scene
 
@@ -93,14 +90,14 @@ def build_dataset(config: BuildConfig, root: Path, options: BuildOptions | None 
     options = options or BuildOptions()
     started = time.perf_counter()
     plan = plan_build(config, root)
-    journal = _claim(config, root, overwrite=options.overwrite)
-    finished = _finished_blocks(plan, journal)
+    journal = claim(plan, overwrite=options.overwrite)
     _make_folders(plan)
+    finished = finished_blocks(plan, journal)
     blocks = [block for block in plan.patches.blocks() if block.number not in finished]
     for result in track(_run(plan, blocks, options), what="Cutting patches", total=len(blocks), quiet=options.quiet):
         finished[result.block] = result
         if not result.errors:  # what could not be read is tried again by the next run
-            journal.append(_to_entry(result))
+            journal.append(to_entry(plan, result))
     results = [finished[number] for number in sorted(finished)]
     info, tally = _finish(plan, results)
     errors = tuple(dict.fromkeys(error for result in results for error in result.errors))
@@ -213,73 +210,9 @@ def _provenance(plan: BuildPlan) -> dict[str, Any]:
     }
 
 
-def _claim(config: BuildConfig, root: Path, *, overwrite: bool) -> Journal:
-    """The journal of this build: a new one in an empty folder, or that of the same build, interrupted."""
-    journal = Journal(root / JOURNAL_FILE)
-    fingerprint = _fingerprint(config)
-    if journal.path.exists() and not (root / INFO_FILE).exists() and not overwrite:
-        head = next(journal.entries(), {})
-        if head.get("configuration") != fingerprint:
-            raise OutputError(
-                f"{root} holds an unfinished build of another configuration: choose another --out, or give --overwrite."
-            )
-        return journal
-    claim_folder(root, markers=(INFO_FILE, JOURNAL_FILE), overwrite=overwrite, what="dataset")
-    journal.append({"configuration": fingerprint, "software": f"cerradata {__version__}"})
-    return journal
-
-
-def _fingerprint(config: BuildConfig) -> str:
-    return hashlib.sha256(json.dumps(asdict(config), sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _finished_blocks(plan: BuildPlan, journal: Journal) -> dict[int, BlockResult]:
-    """Blocks of an interrupted run whose files are still what the journal says."""
-    entries = [entry for entry in journal.entries() if "block" in entry]
-    if not entries:
-        return {}
-    layout = discover(plan.root, plan.config.folders)
-    results = (_from_entry(entry) for entry in entries)
-    return {
-        result.block: result for result in results if all(_intact(plan, layout, record) for record in result.records)
-    }
-
-
-def _intact(plan: BuildPlan, layout: Layout, record: PatchRecord) -> bool:
-    try:
-        pixels = {layer: read_layer(layout.path(layer, record.id))[0] for layer in _layer_names(plan)}
-    except DatasetError:
-        return False
-    return content_hash(pixels) == record.content_hash
-
-
-def _layer_names(plan: BuildPlan) -> list[str]:
-    labels = [name for level in plan.legend.levels for name in (semantic_layer(level), edge_layer(level))]
-    return [*plan.layers, *labels]
-
-
 def _make_folders(plan: BuildPlan) -> None:
-    for name in _layer_names(plan):
-        folder = plan.layers[name].folder if name in plan.layers else name
-        (plan.root / folder).mkdir(exist_ok=True)
-
-
-def _to_entry(result: BlockResult) -> dict[str, Any]:
-    return {
-        "block": result.block,
-        "records": [asdict(record) for record in result.records],
-        "tally": result.tally.to_dict(),
-        "moments": {name: moments.to_dict() for name, moments in result.moments.items()},
-    }
-
-
-def _from_entry(entry: dict[str, Any]) -> BlockResult:
-    return BlockResult(
-        entry["block"],
-        tuple(PatchRecord.from_plain(plain) for plain in entry["records"]),
-        SelectionTally.from_dict(entry["tally"]),
-        {name: Moments.from_dict(plain) for name, plain in entry["moments"].items()},
-    )
+    for folder in layer_folders(plan).values():
+        folder.mkdir(exist_ok=True)
 
 
 def _refuse_equal_levels(legend: Legend) -> None:

@@ -112,5 +112,7 @@ class BuildConfig:
         if self.edge_width < 1:
             raise ConfigError(f"edge_width is {self.edge_width}: give 1 pixel or more.")
         if not self.prefix or "/" in self.prefix or self.prefix.startswith("."):
-            raise ConfigError(f"prefix {self.prefix!r} cannot start a file name: give letters, without / or a dot in front.")
+            raise ConfigError(
+                f"prefix {self.prefix!r} cannot start a file name: give letters, without / or a dot in front."
+            )
         check_folders(self.folders)

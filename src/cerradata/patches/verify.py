@@ -8,9 +8,12 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+import rasterio
+from affine import Affine
 
 from cerradata.core.errors import CerradataError, DatasetError
 from cerradata.core.progress import track
+from cerradata.core.raster import RasterLook
 from cerradata.core.types import SPLITS, Array
 from cerradata.legend import Legend, load_legend
 from cerradata.patches.copy import labelled_levels
@@ -18,7 +21,7 @@ from cerradata.patches.index import read_index
 from cerradata.patches.info import DatasetInfo
 from cerradata.patches.layout import INDEX_FILE, INFO_FILE, JOURNAL_FILE, Layout, discover, edge_layer, semantic_layer
 from cerradata.patches.record import content_hash
-from cerradata.patches.stored import read_layer
+from cerradata.patches.stored import StoredLayer, layer_looks, read_layer
 
 Kind = Literal["missing", "extra", "unpaired", "corrupt", "wrong size", "wrong value", "changed", "name", "dataset"]
 
@@ -44,7 +47,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class _Expectation:
-    """What each patch must be, as far as it is known."""
+    """What each patch must be, as far as it is known: looks and places are those of a dataset that we built."""
 
     layers: tuple[str, ...]
     bands: dict[str, int]
@@ -52,6 +55,8 @@ class _Expectation:
     legend: Legend
     levels: tuple[int, ...]
     hashes: dict[int, str]
+    looks: dict[str, RasterLook]
+    places: dict[int, tuple[str, Affine]]
 
 
 def verify_dataset(root: Path, *, legend: str = "cerradata-4mm", workers: int = 2, quiet: bool = True) -> list[Problem]:
@@ -124,12 +129,27 @@ def _expectation(
         except CerradataError as error:  # no labels, or those of another legend: their values cannot be judged
             problems.append(Problem("dataset", str(error)))
             levels = ()
-        return _Expectation(tuple(sorted(layout.files)), {}, _usual_size(layout), known, levels, hashes)
+        return _Expectation(tuple(sorted(layout.files)), {}, _usual_size(layout), known, levels, hashes, {}, {})
     labels = [f(info.legend.level(level)) for level in info.labels for f in (semantic_layer, edge_layer)]
     own = [layer for layer in labels if layer in layout.files or info.edge_width is not None]
     layers = tuple(sorted({*info.layers, *own}))
     bands = {name: len(layer.radiometry.bands) for name, layer in info.layers.items()}
-    return _Expectation(layers, bands, info.patch_size, info.legend, info.labels, hashes)
+    built = info.grid is not None  # the files of a copy say of themselves what they like
+    looks = layer_looks(_stored(info), info.legend) if built else {}
+    places = {} if index is None or not built else _places(index)
+    return _Expectation(layers, bands, info.patch_size, info.legend, info.labels, hashes, looks, places)
+
+
+def _stored(info: DatasetInfo) -> dict[str, StoredLayer]:
+    return {
+        name: StoredLayer(name, layer.folder, layer.dtype, layer.radiometry, layer.radiometry.bands)
+        for name, layer in info.layers.items()
+    }
+
+
+def _places(index: pd.DataFrame) -> dict[int, tuple[str, Affine]]:
+    rows = zip(index["id"], index["crs"], index["transform"], strict=True)
+    return {int(patch_id): (crs, Affine(*transform)) for patch_id, crs, transform in rows if crs is not None}
 
 
 def _usual_size(layout: Layout) -> int | None:
@@ -184,15 +204,32 @@ def _check_patch(layout: Layout, expected: _Expectation, patch_id: int) -> Itera
             continue
         path = patches[patch_id]
         try:
-            pixels[layer] = read_layer(path)[0]
+            pixels[layer], crs, transform = read_layer(path)
         except DatasetError as error:
             yield Problem("corrupt", str(error), patch_id)
             continue
         yield from _check_shape(path, layer, pixels[layer], expected, patch_id)
         yield from _check_values(path, layer, pixels[layer], expected, patch_id)
+        yield from _check_look(path, layer, expected, patch_id)
+        place = expected.places.get(patch_id, (crs, transform))
+        if (crs, transform) != place:
+            yield Problem("changed", f"{path} lies at {crs}, {transform!r}; the index says {place}", patch_id)
     whole = patch_id in expected.hashes and set(pixels) == set(expected.layers)
     if whole and content_hash(pixels) != expected.hashes[patch_id]:
         yield Problem("changed", f"patch {patch_id} holds other pixels than when it was indexed", patch_id)
+
+
+def _check_look(path: Path, layer: str, expected: _Expectation, patch_id: int) -> Iterator[Problem]:
+    """A file that was cut short behind its pixels lacks only what it says of itself."""
+    look = expected.looks.get(layer)
+    if look is None:
+        return
+    with rasterio.open(path) as file:
+        tags, bands = file.tags(), file.descriptions
+    lost = [name for name, value in look.tags.items() if tags.get(name) != value]
+    if lost or (look.bands and bands != tuple(look.bands)):
+        what = f"the tag {lost[0]}" if lost else "its band names"
+        yield Problem("changed", f"{path} lacks {what}, or has another than when it was built", patch_id)
 
 
 def _check_shape(path: Path, layer: str, pixels: Array, expected: _Expectation, patch_id: int) -> Iterator[Problem]:

@@ -100,8 +100,9 @@ class RunRecord:
         Raises:
             RunError: If keys are missing or the version is another one.
         """
-        if plain.get("version") != RECORD_VERSION:
-            raise RunError(f"{origin} has version {plain.get('version')!r}: this release reads {RECORD_VERSION}.")
+        version = plain.get("version") if isinstance(plain, Mapping) else None
+        if version != RECORD_VERSION:
+            raise RunError(f"{origin} has version {version!r}: this release reads {RECORD_VERSION}.")
         try:
             return RunRecord(
                 model=ModelRecord(**plain["model"]),

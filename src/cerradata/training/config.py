@@ -10,6 +10,14 @@ from cerradata.data import Augmentation, Modality, NormalisationName
 
 ClassWeights = Literal["none", "inverse"]
 
+_TAKEN = frozenset(
+    {
+        *("max_epochs", "logger", "callbacks", "default_root_dir", "enable_progress_bar", "enable_model_summary"),
+        *("num_sanity_val_steps", "log_every_n_steps", "reload_dataloaders_every_n_epochs"),
+    }
+)
+"""Arguments of Lightning's Trainer that `train` gives itself."""
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -61,6 +69,6 @@ class TrainConfig:
             raise ConfigError(f"learning_rate is {self.learning_rate}: give a number above 0.")
         if self.workers < 0:
             raise ConfigError(f"workers is {self.workers}: give 0 or more.")
-        taken = sorted({"max_epochs", "logger", "callbacks", "default_root_dir"} & set(self.trainer))
+        taken = sorted(_TAKEN & set(self.trainer))
         if taken:
-            raise ConfigError(f"trainer: {taken[0]} is set by the run itself (`epochs`, the run folder).")
+            raise ConfigError(f"trainer: {taken[0]} is set by the run itself (`epochs`, `--quiet`, the run folder).")

@@ -1,6 +1,6 @@
 """`train`: one training, from a dataset to a run folder."""
 
-import shutil
+import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from safetensors.torch import save
 
@@ -21,8 +21,9 @@ from cerradata.models import create_model
 from cerradata.patches.index import class_counts, ids_of_split, read_index
 from cerradata.patches.info import DatasetInfo
 from cerradata.runs import ModelRecord, RunFolder, RunRecord, hash_of_ids
-from cerradata.runs.folder import RECORD_FILE
+from cerradata.runs.folder import CONFIG_FILE, RECORD_FILE
 from cerradata.training.config import TrainConfig
+from cerradata.training.progress import EpochProgress
 from cerradata.training.task import SegmentationTask
 from cerradata.training.weights import class_weights
 
@@ -69,7 +70,6 @@ def train(config: TrainConfig, out: Path, options: TrainOptions | None = None) -
     best = _best_checkpoint(trainer)
     _save_weights(task, best, run)
     run.finish(_record(config, module.train_dataset, root, _best_row(run, best)))
-    shutil.rmtree(run.checkpoints, ignore_errors=True)
     return run
 
 
@@ -107,31 +107,61 @@ def training_pixels(root: Path, dataset: CerraData4MM) -> CountArray:
 def _open_run(config: TrainConfig, dataset: CerraData4MM, out: Path, options: TrainOptions) -> RunFolder:
     plain = _plain(asdict(config))
     run = RunFolder(out)
-    if not options.resume or not (out / "config.yaml").is_file():
-        return RunFolder.create(out, config=plain, legend=dataset.legend, overwrite=options.overwrite)
-    if (out / RECORD_FILE).is_file():
+    patches = _hash_of_patches(config.data.path)
+    if options.resume and (out / RECORD_FILE).is_file():
         raise RunError(f"{out} is finished: there is nothing to resume. Give --overwrite to train again.")
+    begun_on = run.begun_on() if options.resume else None
+    if begun_on is None or not (out / CONFIG_FILE).is_file():
+        return RunFolder.create(out, config=plain, legend=dataset.legend, overwrite=options.overwrite, patches=patches)
     if run.config() != plain:
         raise ConfigError(f"{out} was begun with another configuration: resume with the same, or give --overwrite.")
+    if begun_on != patches:
+        raise RunError(
+            f"{out} was begun on other training or validation patches than {config.data} has now: was it split anew? Restore "
+            "the split, or give --overwrite to begin again."
+        )
     return run
+
+
+def _hash_of_patches(root: Path) -> str:
+    """SHA-256 of what the training and the validation patches hold."""
+    index = read_index(root)
+    seen = sorted(
+        (split, content) for split, content in zip(index["split"], index["content_hash"], strict=True) if split
+    )
+    return hashlib.sha256(repr([patch for patch in seen if patch[0] != "test"]).encode()).hexdigest()
+
+
+class _SeedEpoch(Callback):
+    """Seeds dropout and the like anew in each epoch, so that a resumed training draws what an uninterrupted one draws."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Seed PyTorch; each process of a distributed training differently."""
+        torch.manual_seed((self.seed * 1_000_003 + trainer.current_epoch) * 1_003 + trainer.global_rank)
 
 
 def _trainer(config: TrainConfig, run: RunFolder, options: TrainOptions) -> lightning.Trainer:
     callbacks: list[Callback] = [
         ModelCheckpoint(run.checkpoints, filename="best", monitor=_MONITOR, mode="max", save_last=True),
         EarlyStopping(_MONITOR, mode="max", patience=config.patience),
+        _SeedEpoch(config.seed),
     ]
     if not options.quiet:
-        callbacks.append(RichProgressBar())
+        callbacks.append(EpochProgress())
+    # A log folder of its own each time: the logger deletes what is there.
+    attempt = f"{len(list(run.attempts.glob('*'))):03}"
     return lightning.Trainer(
         max_epochs=config.epochs,
         callbacks=callbacks,
         logger=[
-            CSVLogger(run.path, name="logs", version=""),
+            CSVLogger(run.attempts.parent, name=run.attempts.name, version=attempt),
             TensorBoardLogger(run.path, name="logs", version="tensorboard"),
         ],
         default_root_dir=run.path,
-        enable_progress_bar=not options.quiet,
+        enable_progress_bar=False,  # ours shows epochs; see `progress.py`
         enable_model_summary=False,
         num_sanity_val_steps=0,  # its scores would be those of random weights
         log_every_n_steps=1,

@@ -376,6 +376,13 @@ def test_chosen_patches_show_every_class(pixels: CountArray) -> None:
     assert (pixels[chosen].any(axis=0) == pixels.any(axis=0)).all()
 
 
+def test_class_of_one_pixel_is_shown_however_full_the_other_patches_are() -> None:
+    pixels = np.zeros((11, 3), np.int64)
+    pixels[:10, :2] = 500
+    pixels[10, 2] = 1
+    assert 10 in choose_patches(pixels, wanted=3)
+
+
 def test_ground_counts_overlapping_patches_once() -> None:
     # One degree by one degree at the equator: 111.32 km by 110.57 km on the ellipsoid.
     index = gpd.GeoDataFrame(
@@ -479,7 +486,8 @@ def test_comparison_is_sorted_and_marks_the_run(run: RunFolder) -> None:
         ("scores_test.json", '{"per_class": [], "absent": []}', "'macro_f1'"),
         ("baselines.json", '{"forest": {"macro_f1": 3}}', "'per_class'"),
         ("confusion_test.csv", "Class,0\n0,5\n", "has 1 classes, level 1"),
-        ("logs/metrics.csv", "", "no table of the training"),
+        ("logs/metrics.csv", "", "no log of a training"),
+        ("logs/metrics.csv", "loss\n1\n", "no log of a training"),
     ],
 )
 def test_damaged_results_are_named(run: RunFolder, name: str, text: str, message: str) -> None:
@@ -510,9 +518,9 @@ def test_folder_that_is_neither_is_refused(tmp_path: Path, run: RunFolder) -> No
         write_report(tmp_path / "nothing", out)
     with pytest.raises(CerradataError, match="is a file"):
         write_report(run.path / "run.json", out)
-    (run.path / "run.json").unlink()
+    unfinished = RunFolder.create(tmp_path / "run-2", config={}, legend=LEGEND, overwrite=False)
     with pytest.raises(RunError, match="half-written"):
-        write_report(run.path, out)
+        write_report(unfinished.path, out)
     assert not out.exists()
 
 

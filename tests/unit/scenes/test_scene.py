@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 
 from cerradata.core.errors import SceneError
 from cerradata.core.locations import Location
@@ -23,7 +24,7 @@ def test_a_window_is_read_on_the_band_s_own_grid(tmp_path: Path, make_sentinel2_
         scene.read("B02", slice(3, 5), slice(7, 9)), [[0.0307, 0.0308], [0.0407, 0.0408]], atol=1e-7
     )
     assert scene.read("B05", slice(0, 30), slice(29, 30)).shape == (30, 1)
-    assert scene.read("B01", slice(9, 10), slice(9, 10)).tolist() == pytest.approx(0.0909)
+    assert scene.read("B01", slice(9, 10), slice(9, 10))[0, 0] == pytest.approx(0.0909)
     assert tuple(scene.footprint_grid.shape) == (60, 60)
 
 
@@ -35,15 +36,18 @@ def test_an_unknown_band_is_told(tmp_path: Path, make_sentinel2_folder: Factory)
 
 
 def test_a_truncated_file_is_told_with_band_and_rows(tmp_path: Path, make_raster: Factory) -> None:
-    noise = np.random.default_rng(0).integers(1, 10_000, (2, 200, 100)).astype(np.uint16)
-    path = make_raster(tmp_path / "s2.tif", noise)
+    noise = np.random.default_rng(0).integers(1, 10_000, (2, 512, 256)).astype(np.uint16)
+    path = tmp_path / "s2.tif"  # cloud-optimised: its directory is at the head, so that a part of it still opens
+    rasterio.shutil.copy(make_raster(tmp_path / "plain.tif", noise), path, driver="COG", blocksize=128, overviews="none")
     scene = open_scene(stack(path))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert scene.read("B02", slice(0, 10), slice(0, 10)).shape == (10, 10)
+    np.testing.assert_allclose(
+        scene.read("B02", slice(0, 10), slice(0, 10)), noise[0, :10, :10] * 1e-4 - 0.1, atol=1e-6
+    )
     with pytest.raises(
-        SceneError, match=r"Cannot read band B03 .*s2\.tif is damaged or truncated at rows 190 to 200, columns 5 to 9 .*Fetch"
+        SceneError, match=r"Cannot read band B03 .*s2\.tif is damaged or truncated at rows 500 to 510, columns 5 to 9 .*Fetch"
     ):
-        scene.read("B03", slice(190, 200), slice(5, 9))
+        scene.read("B03", slice(500, 510), slice(5, 9))
 
 
 def test_a_file_that_has_gone_is_told(tmp_path: Path, make_raster: Factory) -> None:

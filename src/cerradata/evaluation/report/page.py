@@ -47,11 +47,12 @@ def percent(share: float | None) -> str:
     """A share in percent with two decimals, never rounded to 0 or 100 when it is neither: <0.01, 12.34, >99.99, 100.00."""
     if share is None or math.isnan(share):
         return ABSENT
-    if 0 < share < 0.005:
+    text = f"{share:.2f}"
+    if text == "0.00" and share > 0:
         return "<0.01"
-    if 99.995 < share < 100:
+    if text == "100.00" and share < 100:
         return ">99.99"
-    return f"{share:.2f}"
+    return text
 
 
 def number(value: float | None, decimals: int) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 from cerradata.core.errors import RunError
 from cerradata.core.types import CountArray
 from cerradata.legend import Level
+from cerradata.runs import RunFolder
 from cerradata.scores.confusion import read_confusion
 from cerradata.scores.scores import AbsentClass, ClassScores, Scores
 
@@ -77,18 +78,20 @@ def read_matrix(path: Path, level: Level) -> CountArray | None:
     return matrix
 
 
-def read_history(path: Path) -> pd.DataFrame | None:
-    """Losses and scores by epoch, or None if there is no such file.
+def read_history(folder: RunFolder) -> pd.DataFrame | None:
+    """Losses and scores by epoch, or None if the run has no log.
 
     Raises:
-        RunError: If the file is no table.
+        RunError: If the log is no table of epochs.
     """
-    if not path.is_file():
+    if not folder.metrics.is_file():
         return None
     try:
-        return pd.read_csv(path)
-    except (ValueError, pd.errors.ParserError) as error:
-        raise RunError(f"{path} is no table of the training ({error}): remove it, or copy the run again.") from error
+        return folder.history()
+    except (ValueError, KeyError) as error:  # pandas raises a ValueError for a file that is no table
+        raise RunError(
+            f"{folder.metrics} is no log of a training ({error}): remove it, or copy the run again."
+        ) from error
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -177,7 +177,7 @@ def _confusion(folder: RunFolder, matrix: CountArray | None, level: Level) -> Pi
 
 
 def _curves(folder: RunFolder) -> Picture | None:
-    history = read_history(folder.metrics)
+    history = read_history(folder)
     alt = "Curves of loss and validation scores by epoch."
     if history is None:
         return _picture(folder, "training_curves.png", alt)

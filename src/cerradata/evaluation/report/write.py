@@ -7,7 +7,7 @@ from cerradata.core.files import write_text
 from cerradata.evaluation.report.dataset_page import dataset_page
 from cerradata.evaluation.report.run_page import run_page
 from cerradata.patches.layout import INDEX_FILE, INFO_FILE
-from cerradata.runs.folder import CONFIG_FILE, RECORD_FILE
+from cerradata.runs.folder import RECORD_FILE, UNFINISHED_FILE
 
 
 def write_report(source: Path, out: Path) -> Path:
@@ -40,7 +40,7 @@ def _page(source: Path) -> str:
         raise CerradataError(f"{source} {what}: give the folder of a dataset or of a run.")
     if (source / INFO_FILE).is_file():
         return dataset_page(source)
-    if any((source / name).is_file() for name in (RECORD_FILE, CONFIG_FILE)):
+    if any((source / name).is_file() for name in (RECORD_FILE, UNFINISHED_FILE)):
         return run_page(source)
     raise CerradataError(
         f"{source} is neither a dataset (it has no {INFO_FILE} with {INDEX_FILE}) nor a run (it has no {RECORD_FILE}). For "
