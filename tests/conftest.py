@@ -5,7 +5,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import geopandas as gpd
 import numpy as np
@@ -75,7 +75,7 @@ def write_raster(
 
 
 def write_sentinel2_folder(
-    folder: Path, *, size: int = SIZE, bands: Sequence[str] = MSI_BANDS, **options: Any
+    folder: Path, *, size: int = SIZE, bands: Sequence[str] = MSI_BANDS, **options: object
 ) -> Path:
     """One file a band at its native resolution, `size` x `size` pixels of 10 m: number = 1000 + 100 * row + col."""
     for band in bands:
@@ -86,7 +86,7 @@ def write_sentinel2_folder(
     return folder
 
 
-def write_sentinel1_stack(path: Path, *, size: int = SIZE, **options: Any) -> Path:
+def write_sentinel1_stack(path: Path, *, size: int = SIZE, **options: object) -> Path:
     """VV and VH as amplitude in one file of float32: VV = 1 + 100 * row + col, VH half of it."""
     vv = readable(size, size, 1).astype(np.float32)
     return write_raster(path, np.stack([vv, vv / 2]), **options)
@@ -101,7 +101,7 @@ def terraclass_map(size: int = SIZE) -> npt.NDArray[np.uint8]:
     return codes
 
 
-def write_reference_raster(path: Path, codes: npt.ArrayLike | None = None, **options: Any) -> Path:
+def write_reference_raster(path: Path, codes: npt.ArrayLike | None = None, **options: object) -> Path:
     """TerraClass Cerrado codes, by default `terraclass_map()`."""
     return write_raster(path, terraclass_map() if codes is None else codes, **options)
 

@@ -53,7 +53,8 @@ class PolygonReference:
             raise LabelError(f"{location} has no column {attribute!r}: it has {', '.join(map(str, table.columns))}.")
         if table.crs is None:
             raise LabelError(f"{location} has no coordinate reference system: set it if you know it.")
-        table = table[table[attribute].notna() & table.geometry.notna() & ~table.geometry.is_empty]
+        table = table[~table.geometry.is_empty]  # first: geopandas warns of empty shapes among missing ones
+        table = table[table[attribute].notna() & table.geometry.notna()]
         _require_areas(location, table)
         # A legend may write a code as a number and a table as a text, or as a fraction where some polygons have none.
         code = table[attribute].map(_text)

@@ -34,7 +34,11 @@ def create_model(name: str, *, in_channels: int, classes: int, encoder: str = "r
         ConfigError: If there is no such network, encoder or class.
     """
     if ":" in name:
-        return _import_class(name)(in_channels=in_channels, classes=classes)
+        found = _import_class(name)
+        try:
+            return found(in_channels=in_channels, classes=classes)
+        except TypeError as error:
+            raise ConfigError(f"Model {name!r} does not take `in_channels` and `classes` alone: {error}.") from error
     match name:
         case "unet":
             return _unet(encoder, in_channels, classes)
@@ -80,7 +84,7 @@ def _import_class(path: str) -> ModelClass:
     module, _, name = path.partition(":")
     try:
         found: Any = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise ConfigError(
             f"Model {path!r} cannot be imported ({error}): write `package.module:Class` of an installed package."
         ) from error

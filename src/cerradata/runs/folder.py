@@ -60,7 +60,7 @@ class RunFolder:
     @property
     def attempts(self) -> Path:
         """Logs of an unfinished training, one folder each time that it was begun or resumed."""
-        return self.checkpoints / "logs"
+        return self.logs / "attempts"
 
     def scores(self, split: str) -> Path:
         """Scores on a split, as JSON."""
@@ -122,6 +122,7 @@ class RunFolder:
         """Write the whole log and `run.json`, which says that the run is whole; remove what the training left."""
         if self.attempts.is_dir():
             write_text(self.metrics, self.history().to_csv(index=False))
+            shutil.rmtree(self.attempts)
         write_json(self.path / RECORD_FILE, record.to_dict())
         shutil.rmtree(self.checkpoints, ignore_errors=True)
         (self.path / UNFINISHED_FILE).unlink(missing_ok=True)

@@ -157,7 +157,7 @@ def _trainer(config: TrainConfig, run: RunFolder, options: TrainOptions) -> ligh
         max_epochs=config.epochs,
         callbacks=callbacks,
         logger=[
-            CSVLogger(run.attempts.parent, name=run.attempts.name, version=attempt),
+            CSVLogger(run.logs, name=run.attempts.name, version=attempt),
             TensorBoardLogger(run.path, name="logs", version="tensorboard"),
         ],
         default_root_dir=run.path,

@@ -59,7 +59,12 @@ def test_any_bounds_are_covered_by_less_than_a_pixel_more(
     grid = target_grid(GridConfig(crs="EPSG:32723", resolution=resolution, bounds=bounds), [])
     box = grid.boundingbox
     slack = 1e-3 * resolution + 1e-6
-    for outer, inner in ((box.left, bounds[0]), (box.bottom, bounds[1]), (-box.right, -bounds[2]), (-box.top, -bounds[3])):
+    for outer, inner in (
+        (box.left, bounds[0]),
+        (box.bottom, bounds[1]),
+        (-box.right, -bounds[2]),
+        (-box.top, -bounds[3]),
+    ):
         assert inner - resolution - slack < outer < inner + slack
     assert box.left % resolution == box.top % resolution == 0
 

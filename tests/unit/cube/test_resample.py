@@ -91,7 +91,10 @@ def test_10_m_to_20_m_is_a_weighted_mean_of_all_pixels_below() -> None:
     pixels = noise(20, 20)
     result = resample_window(reader(pixels), grid(20, 20), grid(10, 10, 20), "bilinear", np.nan)
     weights = np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 64
-    expected = [[(pixels[2 * r - 1 : 2 * r + 3, 2 * c - 1 : 2 * c + 3] * weights).sum() for c in range(1, 9)] for r in range(1, 9)]
+    expected = [
+        [(pixels[2 * r - 1 : 2 * r + 3, 2 * c - 1 : 2 * c + 3] * weights).sum() for c in range(1, 9)]
+        for r in range(1, 9)
+    ]
     np.testing.assert_allclose(result[1:9, 1:9], expected, atol=1e-6)
 
 
@@ -148,7 +151,9 @@ def test_another_system_puts_pixels_where_they_belong() -> None:
     field = np.tile(columns - columns[0], (300, 1)).astype(np.float32)
     result = resample_window(reader(field), source, target, "bilinear", np.nan)
     x, y = target.extent.centroid.coords[0]
-    expected = GeoBox((1, 1), Affine(1, 0, x - 0.5, 0, -1, y + 0.5), "EPSG:32722").geographic_extent.centroid.coords[0][0]
+    expected = GeoBox((1, 1), Affine(1, 0, x - 0.5, 0, -1, y + 0.5), "EPSG:32722").geographic_extent.centroid.coords[0][
+        0
+    ]
     assert result[24:26, 24:26].mean() == pytest.approx(expected - columns[0], abs=1e-5)  # a tenth of a pixel
 
 
@@ -157,7 +162,9 @@ def test_another_system_puts_pixels_where_they_belong() -> None:
 def test_a_constant_stays_a_constant(resampling: str, resolution: int) -> None:
     pixels = np.full((40, 40), 0.25, np.float32)
     pixels[10:12, 7:30] = np.nan
-    result = resample_window(reader(pixels), grid(40, 40, resolution, east=3, south=4), grid(30, 30), resampling, np.nan)  # type: ignore[arg-type]
+    result = resample_window(
+        reader(pixels), grid(40, 40, resolution, east=3, south=4), grid(30, 30), resampling, np.nan
+    )  # type: ignore[arg-type]
     np.testing.assert_allclose(result[~np.isnan(result)], 0.25, rtol=1e-6)
     assert not np.isnan(result).all()
 
@@ -181,12 +188,16 @@ def test_labels_are_never_mixed_and_keep_their_type() -> None:
     result = resample_window(reader(labels), grid(20, 20, 30, east=4, south=-7), grid(60, 60), "nearest", 255)
     assert result.dtype == np.uint8
     assert set(np.unique(result).tolist()) == {0, 7, 13, 255}
-    centres = 10 * np.arange(59) + 5  # metres from the corner of the target; that of the source lies 4 m east, 7 m north
+    centres = (
+        10 * np.arange(59) + 5
+    )  # metres from the corner of the target; that of the source lies 4 m east, 7 m north
     np.testing.assert_array_equal(result[:59, :59], labels[(centres[:, None] + 7) // 30, (centres[None, :] - 4) // 30])
     assert (result[59] == 255).all()  # 2 m below the last row
 
 
-@pytest.mark.parametrize(("rows", "columns"), [(slice(0, 40), slice(0, 50)), (slice(3, 4), slice(0, 50)), (slice(5, 6), slice(7, 8))])
+@pytest.mark.parametrize(
+    ("rows", "columns"), [(slice(0, 40), slice(0, 50)), (slice(3, 4), slice(0, 50)), (slice(5, 6), slice(7, 8))]
+)
 @pytest.mark.parametrize("resampling", ["bilinear", "cubic", "nearest"])
 def test_a_source_with_its_south_up_is_the_same_source(rows: slice, columns: slice, resampling: str) -> None:
     pixels = noise(40, 50)

@@ -23,7 +23,10 @@ def three_levels() -> Legend:
     """2, 3 and 5 classes; class 0 of level 1 holds 0 and 2 of level 2."""
     level_1 = Level(1, tuple(LandCoverClass(i, n, n[:2], GREY) for i, n in enumerate(["natural", "used"])))
     level_2 = Level(
-        2, tuple(LandCoverClass(i, n, n[:2], GREY, p) for i, (n, p) in enumerate([("forest", 0), ("crop", 1), ("dune", 0)]))
+        2,
+        tuple(
+            LandCoverClass(i, n, n[:2], GREY, p) for i, (n, p) in enumerate([("forest", 0), ("crop", 1), ("dune", 0)])
+        ),
     )
     level_3 = Level(3, tuple(LandCoverClass(i, f"class {i}", f"c{i}", GREY, p) for i, p in enumerate([2, 0, 1, 1, 0])))
     return Legend("three", "Three levels", (level_1, level_2, level_3), {})

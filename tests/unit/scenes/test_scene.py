@@ -38,14 +38,17 @@ def test_an_unknown_band_is_told(tmp_path: Path, make_sentinel2_folder: Factory)
 def test_a_truncated_file_is_told_with_band_and_rows(tmp_path: Path, make_raster: Factory) -> None:
     noise = np.random.default_rng(0).integers(1, 10_000, (2, 512, 256)).astype(np.uint16)
     path = tmp_path / "s2.tif"  # cloud-optimised: its directory is at the head, so that a part of it still opens
-    rasterio.shutil.copy(make_raster(tmp_path / "plain.tif", noise), path, driver="COG", blocksize=128, overviews="none")
+    rasterio.shutil.copy(
+        make_raster(tmp_path / "plain.tif", noise), path, driver="COG", blocksize=128, overviews="none"
+    )
     scene = open_scene(stack(path))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     np.testing.assert_allclose(
         scene.read("B02", slice(0, 10), slice(0, 10)), noise[0, :10, :10] * 1e-4 - 0.1, atol=1e-6
     )
     with pytest.raises(
-        SceneError, match=r"Cannot read band B03 .*s2\.tif is damaged or truncated at rows 500 to 510, columns 5 to 9 .*Fetch"
+        SceneError,
+        match=r"Cannot read band B03 .*s2\.tif is damaged or truncated at rows 500 to 510, columns 5 to 9 .*Fetch",
     ):
         scene.read("B03", slice(500, 510), slice(5, 9))
 

@@ -83,13 +83,13 @@ def test_dates_that_do_not_exist_are_told() -> None:
 
 
 def test_a_scene_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(SceneError, match="There is no scene .*a relative one is relative to the configuration"):
+    with pytest.raises(SceneError, match=r"There is no scene .*a relative one is relative to the configuration"):
         open_scene(SceneSource("elevation", Location(tmp_path / "dem.tif")))
 
 
 def test_the_bands_of_a_stack_must_be_said(tmp_path: Path, make_sentinel1_stack: Factory) -> None:
     path = Location(make_sentinel1_stack(tmp_path / "s1.tif", size=4))
-    with pytest.raises(SceneError, match="is one file: say which bands it holds.*sentinel-1 has VV, VH"):
+    with pytest.raises(SceneError, match=r"is one file: say which bands it holds.*sentinel-1 has VV, VH"):
         open_scene(SceneSource("sentinel-1", path, unit="amplitude"))
     with pytest.raises(SceneError, match="has 2 bands, but 1 names are given"):
         open_scene(SceneSource("sentinel-1", path, unit="amplitude", bands=("VV",)))

@@ -1,0 +1,50 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cerradata.core.errors import ConfigError, LegendError
+from cerradata.core.locations import Location
+from cerradata.labels import ReferenceSource, open_reference
+from cerradata.labels.polygons import PolygonReference
+from cerradata.labels.raster import RasterReference
+from cerradata.legend import load_legend
+
+Factory = Callable[..., Path]
+MAP, POLYGONS = Location("/map.tif"), Location("/polygons.gpkg")
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({}, "give either `raster` or `vector`"),
+        ({"raster": MAP, "vector": POLYGONS}, "give either `raster` or `vector`"),
+        ({"vector": POLYGONS}, "needs `attribute`"),
+        ({"vector": POLYGONS, "attribute": "fclass"}, "and `precedence`"),
+        ({"vector": POLYGONS, "attribute": "fclass", "precedence": ("water", "farm", "water")}, "names water twice"),
+        ({"raster": MAP, "attribute": "fclass"}, "are for `vector`, not for `raster`"),
+        ({"raster": MAP, "precedence": ("water",)}, "are for `vector`, not for `raster`"),
+        ({"raster": MAP, "layer": "a"}, "are for `vector`, not for `raster`"),
+    ],
+)
+def test_declarations_that_contradict_each_other_are_told(said: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        ReferenceSource("terraclass-cerrado-2022", **said)
+
+
+def test_each_kind_is_opened(tmp_path: Path, make_reference_raster: Factory, make_reference_polygons: Factory) -> None:
+    raster = ReferenceSource("terraclass-cerrado-2022", raster=Location(make_reference_raster(tmp_path / "map.tif")))
+    assert isinstance(open_reference(raster, load_legend("cerradata-4mm")), RasterReference)
+    path = Location(make_reference_polygons(tmp_path / "osm.gpkg"))
+    vector = ReferenceSource(
+        "geofabrik", vector=path, attribute="fclass", precedence=("water", "residential", "forest")
+    )
+    assert vector.location == path
+    assert isinstance(open_reference(vector, load_legend("osm-landuse")), PolygonReference)
+
+
+def test_an_unknown_source_of_codes_is_told(tmp_path: Path, make_reference_raster: Factory) -> None:
+    source = ReferenceSource("mapbiomas", raster=Location(make_reference_raster(tmp_path / "map.tif")))
+    with pytest.raises(LegendError, match="has no source 'mapbiomas': it has terraclass-cerrado-2022"):
+        open_reference(source, load_legend("cerradata-4mm"))
