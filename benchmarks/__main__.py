@@ -30,7 +30,9 @@ def main() -> int:
     print(f"{'benchmark':92} {'unit':10} {'ours':>9} {'peer':>9} {'ratio':>7} {'target':>7}")
     for row in rows:
         target = "" if row["target"] is None else f"{row['target']:.1f}"
-        print(f"{row['name'][:92]:92} {row['unit']:10} {row['ours']:9.1f} {row['peer']:9.1f} {row['ratio']:7.2f} {target:>7}")
+        print(
+            f"{row['name'][:92]:92} {row['unit']:10} {row['ours']:9.1f} {row['peer']:9.1f} {row['ratio']:7.2f} {target:>7}"
+        )
     RESULTS.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
     return 0
 

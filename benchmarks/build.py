@@ -38,7 +38,7 @@ def run(size: int = 2048) -> list[dict[str, Any]]:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return [
         {
-            "name": f"build, {report.info.patches} patches of {PATCH} px, 12 + 2 bands, 2 levels, 2 workers, against a plain script",
+            "name": f"build, {report.info.patches} patches of {PATCH} px, 14 bands, 2 levels, 2 workers, against a plain script",
             "unit": "patches/s",
             "ours": ours,
             "peer": peer,
@@ -76,13 +76,26 @@ def plain_build(area: Path, out: Path, patches: int) -> None:
             layers = {"msi": np.stack(bands), "sar": radar}
             for name, labels in (("14c", fine), ("7c", coarse)):
                 cross = ndimage.generate_binary_structure(2, 1)
-                edges = ndimage.maximum_filter(labels, footprint=cross) != ndimage.minimum_filter(labels, footprint=cross)
-                layers |= {f"semantic_{name}": labels[None].astype(np.int32), f"edge_{name}": edges[None].astype(np.uint8)}
+                edges = ndimage.maximum_filter(labels, footprint=cross) != ndimage.minimum_filter(
+                    labels, footprint=cross
+                )
+                layers |= {
+                    f"semantic_{name}": labels[None].astype(np.int32),
+                    f"edge_{name}": edges[None].astype(np.uint8),
+                }
             place = {"crs": crs, "transform": rasterio.windows.transform(window, transform)}
             for name, pixels in layers.items():
                 (out / name).mkdir(parents=True, exist_ok=True)
-                profile = {"driver": "GTiff", "count": len(pixels), "height": PATCH, "width": PATCH, "compress": "deflate"}
-                with rasterio.open(out / name / f"{patch}.tif", "w", dtype=pixels.dtype.name, **profile, **place) as file:
+                profile = {
+                    "driver": "GTiff",
+                    "count": len(pixels),
+                    "height": PATCH,
+                    "width": PATCH,
+                    "compress": "deflate",
+                }
+                with rasterio.open(
+                    out / name / f"{patch}.tif", "w", dtype=pixels.dtype.name, **profile, **place
+                ) as file:
                     file.write(pixels)
 
 

@@ -33,10 +33,9 @@ Factory = Callable[..., Path]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let examples take their time, and a warning pass: odc-geo 0.5 calls a function that shapely 2.2 deprecates."""
+    """Let examples of hypothesis take their time."""
     settings.register_profile("cerradata", deadline=None)  # the time of one example says nothing on a shared machine
     settings.load_profile("cerradata")
-    config.addinivalue_line("filterwarnings", "ignore:The 'shapely.ops.transform:DeprecationWarning")
 
 
 def readable(rows: int, columns: int, start: int = 0) -> npt.NDArray[np.int64]:

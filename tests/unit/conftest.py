@@ -152,3 +152,9 @@ def run_copy(trained_run: Run, tmp_path: Path) -> Run:
     from cerradata.runs import RunFolder
 
     return RunFolder(Path(shutil.copytree(trained_run.path, tmp_path / "run")))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let one third-party warning pass."""
+    # Lightning 2.6 asks PyTorch's trees in a way that PyTorch 2.14 deprecates
+    config.addinivalue_line("filterwarnings", "ignore:`isinstance.treespec, LeafSpec.` is deprecated:FutureWarning")

@@ -20,11 +20,10 @@ from cerradata.patches.config import BuildConfig
 from cerradata.patches.copy import DEFAULT_LEGEND, CopyFacts, index_copy
 from cerradata.patches.index import class_counts, read_index, write_index
 from cerradata.patches.info import DatasetInfo
-from cerradata.patches.layout import discover
+from cerradata.patches.layout import CERTIFICATE_FILE, discover
 from cerradata.patches.split import SplitOptions, Strategy, resolve_options, split_patches
 from cerradata.patches.verify import verify_dataset
 
-CERTIFICATE_FILE = "split-certificate.json"
 CONFIG_FILE = "build.yaml"
 
 

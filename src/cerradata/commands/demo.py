@@ -7,7 +7,6 @@ from typing import Any
 
 import yaml
 
-from cerradata.commands.datasets import CERTIFICATE_FILE
 from cerradata.commands.parser import parse_file
 from cerradata.commands.show import show_lines, show_selection, show_table
 from cerradata.core.errors import CerradataError
@@ -23,6 +22,7 @@ from cerradata.patches.certificate import certificate_lines, certify
 from cerradata.patches.config import BuildConfig
 from cerradata.patches.index import read_index, write_index
 from cerradata.patches.info import DatasetInfo
+from cerradata.patches.layout import CERTIFICATE_FILE
 from cerradata.patches.split import SplitOptions, resolve_options, split_patches
 from cerradata.runs import RunFolder
 from cerradata.scores.scores import Scores

@@ -35,7 +35,7 @@ class ReferenceSource:
     attribute: str | None = None
     layer: str | None = None
     precedence: tuple[str, ...] = ()
-    date: str | None = None
+    date: str | int | None = None
     licence: str | None = None
 
     def __post_init__(self) -> None:

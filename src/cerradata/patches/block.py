@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from odc.geo.geom import Geometry
 
 from cerradata.core.errors import LabelError, SceneError
 from cerradata.core.files import fsync
 from cerradata.core.types import UNLABELLED, Array
-from cerradata.cube.stack import build_stack
+from cerradata.cube.stack import build_stack, overlapping
 from cerradata.labels import Reference, edge_mask
 from cerradata.legend import Legend
 from cerradata.patches.config import BuildConfig
@@ -50,12 +49,6 @@ class BuildPlan:
     def stacks(self) -> dict[str, xr.DataArray]:
         """The lazy stack of each image layer, (band, y, x) on the target grid, chunked as the blocks."""
         return {name: self._stack(layer) for name, layer in self.layers.items()}
-
-    @cached_property
-    def footprints(self) -> list[tuple[Scene, Geometry]]:
-        """Each scene with its footprint in the target grid's CRS."""
-        crs = str(self.patches.grid.crs)
-        return [(scene, scene.footprint_grid.extent.to_crs(crs)) for scene in self.scenes]
 
     @property
     def nodata(self) -> dict[str, float | None]:
@@ -182,8 +175,7 @@ def _add_patch(
 
 
 def _placement(plan: BuildPlan, row: int, col: int) -> Placement:
-    area = plan.patches.patch_grid(row, col).extent
-    scenes = [scene for scene, footprint in plan.footprints if footprint.intersects(area)]
+    scenes = overlapping(plan.scenes, plan.patches.patch_grid(row, col))
     return Placement(
         id=plan.patches.patch_id(row, col),
         row=row,

@@ -122,7 +122,7 @@ def plan_build(config: BuildConfig, root: Path) -> BuildPlan:
     reference = open_reference(config.reference, legend)
     reference.check(grid)
     plan = BuildPlan(config, root, legend, scenes, reference, patches, stored_layers(config, list(scenes)))
-    _ = plan.stacks, plan.footprints  # now, so that a missing band or overlap is told before anything is written
+    _ = plan.stacks  # now, so that a missing band or overlap is told before anything is written
     return plan
 
 
@@ -202,7 +202,7 @@ def _provenance(plan: BuildPlan) -> dict[str, Any]:
             "codes": reference.codes,
             "attribute": reference.attribute,
             "precedence": list(reference.precedence),
-            "date": reference.date,
+            "date": None if reference.date is None else str(reference.date),
             "licence": reference.licence,
         },
         "time_windows": {name: list(span) for name, span in plan.config.time_windows.items()},

@@ -13,6 +13,8 @@ from cerradata.legend import Level
 
 INDEX_FILE: Final = "index.parquet"
 INFO_FILE: Final = "dataset.json"
+CERTIFICATE_FILE: Final = "split-certificate.json"
+"""`patches.certificate.Certificate.to_dict()` as JSON, in the dataset's folder."""
 JOURNAL_FILE: Final = "build-journal.jsonl"
 
 IMAGE_LAYERS: Final[dict[str, tuple[str, ...]]] = {

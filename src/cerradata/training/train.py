@@ -1,8 +1,10 @@
 """`train`: one training, from a dataset to a run folder."""
 
 import hashlib
+import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import lightning
@@ -65,8 +67,7 @@ def train(config: TrainConfig, out: Path, options: TrainOptions | None = None) -
     run = _open_run(config, module.train_dataset, out, options)
     trainer = _trainer(config, run, options)
     last = run.checkpoints / "last.ckpt"
-    # weights_only: a checkpoint of somebody else must not run code
-    trainer.fit(task, module, ckpt_path=last if options.resume and last.is_file() else None, weights_only=True)
+    _fit(trainer, task, module, last if options.resume and last.is_file() else None)
     best = _best_checkpoint(trainer)
     _save_weights(task, best, run)
     run.finish(_record(config, module.train_dataset, root, _best_row(run, best)))
@@ -130,6 +131,19 @@ def _hash_of_patches(root: Path) -> str:
         (split, content) for split, content in zip(index["split"], index["content_hash"], strict=True) if split
     )
     return hashlib.sha256(repr([patch for patch in seen if patch[0] != "test"]).encode()).hexdigest()
+
+
+def _fit(trainer: lightning.Trainer, task: SegmentationTask, module: CerraData4MMDataModule, last: Path | None) -> None:
+    with warnings.catch_warnings():
+        # of a resumed training, where it must hold something
+        warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty", UserWarning)
+        try:
+            # weights_only: a checkpoint of somebody else must not run code
+            trainer.fit(task, module, ckpt_path=last, weights_only=True)
+        except UnpicklingError as error:
+            raise RunError(
+                f"{last} is no checkpoint of ours, or is damaged ({error}): give --overwrite to begin again."
+            ) from error
 
 
 class _SeedEpoch(Callback):

@@ -99,14 +99,14 @@ def test_10_m_to_20_m_is_a_weighted_mean_of_all_pixels_below() -> None:
 
 
 def test_pixels_that_are_not_square_are_widened_in_their_own_direction_only() -> None:
-    pixels = np.tile(np.array([0, 1], np.float32), (10, 20))  # columns of 0 and 1
-    tall = GeoBox((10, 40), Affine(10, 0, WEST, 0, -20, NORTH), "EPSG:32722")
-    coarse = resample_window(reader(pixels), tall, grid(10, 20, 20), "bilinear", np.nan)
-    np.testing.assert_allclose(coarse[:, 1:-1], 0.5, atol=1e-6)
-    rows = np.tile(np.array([[0], [1]], np.float32), (20, 10))
-    wide = GeoBox((40, 10), Affine(20, 0, WEST, 0, -10, NORTH), "EPSG:32722")
-    coarse = resample_window(reader(rows), wide, grid(20, 10, 20), "bilinear", np.nan)
-    np.testing.assert_allclose(coarse[1:-1], 0.5, atol=1e-6)
+    rows = noise(40, 1).repeat(40, axis=1)
+    tall = GeoBox((40, 40), Affine(10, 0, WEST, 0, -20, NORTH), "EPSG:32722")  # as high as the target's pixels
+    coarse = resample_window(reader(rows), tall, grid(40, 20, 20), "bilinear", np.nan)
+    np.testing.assert_allclose(coarse, rows[:, ::2], atol=1e-6)
+    wide = GeoBox((40, 40), Affine(20, 0, WEST, 0, -10, NORTH), "EPSG:32722")  # half as high
+    coarse = resample_window(reader(rows), wide, grid(20, 40, 20), "bilinear", np.nan)
+    expected = [np.dot([1, 3, 3, 1], rows[2 * r - 1 : 2 * r + 3, 0]) / 8 for r in range(1, 19)]
+    np.testing.assert_allclose(coarse[1:19, 5], expected, atol=1e-6)
 
 
 @settings(max_examples=40)

@@ -12,10 +12,8 @@ from cerradata.core.errors import DatasetError
 from cerradata.core.types import SPLITS
 from cerradata.evaluation.report.page import Fact, count, listed
 from cerradata.patches.certificate import PAIRS
+from cerradata.patches.layout import CERTIFICATE_FILE
 from cerradata.patches.split import split_hash
-
-CERTIFICATE_FILE = "split-certificate.json"
-"""`patches.certificate.Certificate.to_dict()` as JSON, in the dataset's folder."""
 
 
 @dataclass(frozen=True)
