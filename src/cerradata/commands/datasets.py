@@ -6,11 +6,11 @@ from typing import Any
 
 import yaml
 
-from cerradata.commands.plain import plain
 from cerradata.commands.show import Format, show_json, show_lines, show_selection, show_table
 from cerradata.core.errors import ConfigError, DatasetError
 from cerradata.core.files import write_json, write_text
 from cerradata.core.locations import Location
+from cerradata.core.plain import plain
 from cerradata.core.types import SPLITS
 from cerradata.evaluation.plots import plot_class_distribution, save_figure
 from cerradata.legend import LegendName

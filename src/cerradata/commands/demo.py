@@ -36,7 +36,7 @@ _POLYGONS = "gis_osm_landuse-water_a_free_1_area-10000-to-500000.gpkg"
 def demo(
     *,
     out: Location = Location("demo"),  # noqa: B008 - an immutable text
-    epochs: int = 40,
+    epochs: int = 60,
     overwrite: bool = False,
     quiet: bool = False,
 ) -> int:
@@ -153,8 +153,10 @@ def _train(root: Path, epochs: int, *, quiet: bool) -> RunFolder:
         data=Location(root / "dataset"),
         encoder="resnet18",
         modality="msi",
-        class_weights="none",
-        batch_size=16,
+        augmentation="flips",
+        learning_rate=3e-4,
+        schedule="cosine",
+        batch_size=8,
         epochs=epochs,
         patience=epochs,
         seed=0,

@@ -1,15 +1,36 @@
 """`CerraData4MMDataModule`: the splits of a dataset as loaders of normalised batches."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Sampler
 from torchgeo.datamodules import NonGeoDataModule
 
 from cerradata.data.augment import Augmentation, Flips
 from cerradata.data.dataset import CerraData4MM, Modality, Sample
 from cerradata.data.normalise import NormalisationName, Normalise, NormaliseBatch
+
+
+class _EpochOrder(Sampler[int]):
+    """An order of patches that follows from the seed and the epoch alone.
+
+    A generator in the loader would not do: Lightning makes its iterator twice when it resumes a training.
+    """
+
+    def __init__(self, module: "CerraData4MMDataModule", size: int) -> None:
+        self.module = module
+        self.size = size
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __iter__(self) -> Iterator[int]:
+        trainer = self.module.trainer
+        epoch = trainer.current_epoch if trainer else 0
+        generator = torch.Generator().manual_seed(self.module.seed * 1_000_003 + epoch)
+        yield from torch.randperm(self.size, generator=generator).tolist()
 
 
 class CerraData4MMDataModule(NonGeoDataModule):
@@ -72,13 +93,10 @@ class CerraData4MMDataModule(NonGeoDataModule):
 
     def train_dataloader(self) -> DataLoader[Sample]:
         """Training patches in an order that the seed and the epoch decide."""
-        epoch = self.trainer.current_epoch if self.trainer else 0
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
         return DataLoader(
             self.train_dataset,
             batch_size=min(self.batch_size, len(self.train_dataset)),
-            shuffle=True,
-            generator=generator,
+            sampler=_EpochOrder(self, len(self.train_dataset)),
             num_workers=self.num_workers,
             # A last batch of one patch would break batch normalisation
             drop_last=len(self.train_dataset) % self.batch_size == 1 and len(self.train_dataset) > self.batch_size,

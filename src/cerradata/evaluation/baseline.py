@@ -15,6 +15,7 @@ from cerradata.scores.scores import Scores, score_confusion
 
 _TREES = 100
 _PIXELS = 40_000
+_PATCHES = 64  # predicted at once: each call of the forest starts its threads anew
 
 
 def random_forest_scores(record: RunRecord, data: Path, *, split: SplitName = "test", seed: int = 0) -> Scores:
@@ -32,32 +33,43 @@ def random_forest_scores(record: RunRecord, data: Path, *, split: SplitName = "t
     Raises:
         DatasetError: If there is no labelled pixel to train on.
     """
-    train = _open(record, data, "train")
-    numbers, labels = _pixels(train)
-    if not len(labels):
-        raise DatasetError(f"{data}: the training split has no labelled pixel.")
-    chosen = np.random.default_rng(seed).permutation(len(labels))[:_PIXELS]
     forest = RandomForestClassifier(_TREES, min_samples_leaf=2, n_jobs=-1, random_state=seed)
-    forest.fit(numbers[chosen], labels[chosen])
+    forest.fit(*_draw_pixels(_open(record, data, "train"), data, seed))
     test = _open(record, data, split)
     matrix: CountArray = np.zeros((len(test.level), len(test.level)), np.int64)
-    numbers, labels = _pixels(test)
-    matrix += confusion_matrix(labels, forest.predict(numbers).astype(np.uint8), len(test.level))
+    for start in range(0, len(test), _PATCHES):
+        parts = [_pixels(test, i) for i in range(start, min(start + _PATCHES, len(test)))]
+        numbers, labels = (np.concatenate(part) for part in zip(*parts, strict=True))
+        if len(labels):
+            matrix += confusion_matrix(labels, forest.predict(numbers).astype(np.uint8), len(test.level))
     objects = class_counts(read_index(data), test.level.number, what="objects", split=split)
     return score_confusion(matrix, test.level.names, objects)
+
+
+def _draw_pixels(train: CerraData4MM, data: Path, seed: int) -> tuple[FloatArray, LabelArray]:
+    """At most 40,000 labelled pixels, each as likely as any other; only those are held in memory."""
+    counts = read_index(data).set_index("id").loc[train.ids, f"pixels_l{train.level.number}"]
+    ends = np.cumsum([int(np.sum(own)) for own in counts])
+    if not ends[-1]:
+        raise DatasetError(f"{data}: the training split has no labelled pixel.")
+    drawn = np.random.default_rng(seed).choice(ends[-1], min(_PIXELS, int(ends[-1])), replace=False)
+    patch_of = np.searchsorted(ends, drawn, side="right")
+    numbers, labels = [], []
+    for i in np.unique(patch_of):
+        own = np.sort(drawn[patch_of == i]) - (ends[i - 1] if i else 0)
+        patch_numbers, patch_labels = _pixels(train, int(i))
+        numbers.append(patch_numbers[own])
+        labels.append(patch_labels[own])
+    return np.concatenate(numbers), np.concatenate(labels)
 
 
 def _open(record: RunRecord, data: Path, split: SplitName) -> CerraData4MM:
     return CerraData4MM(data, split, record.modality, record.level, bands=record.bands)  # type: ignore[arg-type]
 
 
-def _pixels(dataset: CerraData4MM) -> tuple[FloatArray, LabelArray]:
-    """Labelled pixels with their numbers: (pixels, bands) float32 with 0 for no data, (pixels,) uint8."""
-    numbers, labels = [], []
-    for i in range(len(dataset)):
-        sample = dataset[i]
-        mask = sample["mask"].numpy()
-        labelled = mask != UNLABELLED
-        numbers.append(np.nan_to_num(sample["image"].numpy()[:, labelled].T))
-        labels.append(mask[labelled].astype(np.uint8))
-    return np.concatenate(numbers), np.concatenate(labels)
+def _pixels(dataset: CerraData4MM, position: int) -> tuple[FloatArray, LabelArray]:
+    """Labelled pixels of a patch: (pixels, bands) float32 with 0 for no data, (pixels,) uint8 class ids."""
+    sample = dataset[position]
+    mask = sample["mask"].numpy()
+    labelled = mask != UNLABELLED
+    return np.nan_to_num(sample["image"].numpy()[:, labelled].T), mask[labelled].astype(np.uint8)

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
-from matplotlib.figure import Figure
+from matplotlib.image import imsave
 from rasterio.enums import Resampling
 
-from cerradata.evaluation.plots import save_figure
+from cerradata.core.files import atomic_path
 
 _LARGEST = 1600
 
@@ -21,10 +21,13 @@ def map_preview(map_file: Path, out: Path) -> Path:
 
     Returns:
         `out`.
+
+    Raises:
+        OutputError: If there is no space or no permission.
     """
     with rasterio.open(map_file) as file:
         shrink = max(1.0, max(file.shape) / _LARGEST)
-        shape = (round(file.height / shrink), round(file.width / shrink))
+        shape = (max(1, round(file.height / shrink)), max(1, round(file.width / shrink)))
         classes = file.read(1, out_shape=shape, resampling=Resampling.mode)
         palette = file.colormap(1)
         nodata = file.nodata
@@ -32,10 +35,7 @@ def map_preview(map_file: Path, out: Path) -> Path:
     for value, colour in palette.items():
         if value != nodata:
             table[value] = colour[:3]
-    height, width = shape
-    figure = Figure(figsize=(width / 150, height / 150))
-    axis = figure.add_axes((0.0, 0.0, 1.0, 1.0))
-    axis.imshow(table[classes], interpolation="nearest", aspect="auto")
-    axis.set_axis_off()
-    save_figure(figure, out)
+    with atomic_path(out) as temporary:
+        # pixel by pixel, not as a figure with margins; without the program's version in the file
+        imsave(temporary, table[classes], format="png", metadata={"Software": None})  # type: ignore[dict-item]  # None: leave out
     return out

@@ -9,11 +9,12 @@ from cerradata.core.locations import Location
 from cerradata.data import Augmentation, Modality, NormalisationName
 
 ClassWeights = Literal["none", "inverse"]
+Schedule = Literal["constant", "cosine"]
 
 _TAKEN = frozenset(
     {
         *("max_epochs", "logger", "callbacks", "default_root_dir", "enable_progress_bar", "enable_model_summary"),
-        *("num_sanity_val_steps", "log_every_n_steps", "reload_dataloaders_every_n_epochs"),
+        *("num_sanity_val_steps", "log_every_n_steps"),
     }
 )
 """Arguments of Lightning's Trainer that `train` gives itself."""
@@ -35,6 +36,8 @@ class TrainConfig:
         class_weights: "inverse" weighs classes by inverse frequency over the training pixels, divided by the largest.
         augmentation: Of training patches: "none" as published, or "flips" (quarter turns too), good for small datasets.
         learning_rate: Of Adam.
+        schedule: Of the learning rate: "constant" as published, or "cosine", which falls to 0 over the epochs and makes the
+            last ones steadier.
         batch_size: Patches in a batch.
         epochs: At most so many.
         patience: Stop after so many epochs without a better validation macro F1.
@@ -53,6 +56,7 @@ class TrainConfig:
     class_weights: ClassWeights = "none"
     augmentation: Augmentation = "none"
     learning_rate: float = 1e-3
+    schedule: Schedule = "constant"
     batch_size: int = 32
     epochs: int = 100
     patience: int = 20

@@ -4,18 +4,26 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from cerradata.core.types import UNLABELLED
 from cerradata.scores.scores import Scores, score_confusion
+from cerradata.training.config import Schedule
 
 
 class SegmentationTask(lightning.LightningModule):
     """Wiring of network, cross-entropy and confusion matrix. Unlabelled pixels take no part in either."""
 
     def __init__(
-        self, network: nn.Module, names: tuple[str, ...], *, learning_rate: float, weights: Tensor | None = None
+        self,
+        network: nn.Module,
+        names: tuple[str, ...],
+        *,
+        learning_rate: float,
+        schedule: Schedule = "constant",
+        weights: Tensor | None = None,
     ) -> None:
         """Take the parts.
 
@@ -23,12 +31,14 @@ class SegmentationTask(lightning.LightningModule):
             network: Normalised images (B, bands, H, W) to logits (B, classes, H, W).
             names: Names of the classes.
             learning_rate: Of Adam.
+            schedule: Of the learning rate over the epochs.
             weights: (classes,) weights of the classes in the loss, or None.
         """
         super().__init__()
         self.network = network
         self.names = names
         self.learning_rate = learning_rate
+        self.schedule = schedule
         self.loss = nn.CrossEntropyLoss(weight=weights, ignore_index=UNLABELLED, reduction="sum")
         self.confusion = MulticlassConfusionMatrix(len(names), ignore_index=UNLABELLED)
 
@@ -57,9 +67,13 @@ class SegmentationTask(lightning.LightningModule):
         """Scores of what the confusion matrix holds."""
         return score_confusion(self.confusion.compute().cpu().numpy().astype("int64"), self.names)
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam."""
-        return torch.optim.Adam(self.parameters(), lr=self.learning_rate)
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Adam, with a learning rate that stays or falls to 0 as a half cosine over the epochs."""
+        optimizer = torch.optim.Adam(self.parameters(), lr=self.learning_rate)
+        if self.schedule == "constant":
+            return optimizer
+        epochs = self.trainer.max_epochs or 1
+        return [optimizer], [torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs)]
 
     def _step(self, batch: dict[str, Tensor], stage: str) -> tuple[Tensor, Tensor]:
         logits = self(batch["image"])

@@ -2,10 +2,9 @@
 
 import hashlib
 import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
 
 import lightning
 import numpy as np
@@ -16,6 +15,7 @@ from safetensors.torch import save
 
 from cerradata.core.errors import ConfigError, RunError
 from cerradata.core.files import atomic_path
+from cerradata.core.plain import plain
 from cerradata.core.types import SPLITS, CountArray
 from cerradata.data import CerraData4MM, CerraData4MMDataModule
 from cerradata.data.normalise import best_normalisation
@@ -93,7 +93,9 @@ def _prepare(config: TrainConfig) -> tuple[CerraData4MMDataModule, SegmentationT
     network = create_model(
         config.model, in_channels=len(dataset.bands), classes=len(dataset.level), encoder=config.encoder
     )
-    return module, SegmentationTask(network, dataset.level.names, learning_rate=config.learning_rate, weights=weights)
+    return module, SegmentationTask(
+        network, dataset.level.names, learning_rate=config.learning_rate, schedule=config.schedule, weights=weights
+    )
 
 
 def training_pixels(root: Path, dataset: CerraData4MM) -> CountArray:
@@ -106,15 +108,17 @@ def training_pixels(root: Path, dataset: CerraData4MM) -> CountArray:
 
 
 def _open_run(config: TrainConfig, dataset: CerraData4MM, out: Path, options: TrainOptions) -> RunFolder:
-    plain = _plain(asdict(config))
+    resolved = plain(config)
     run = RunFolder(out)
     patches = _hash_of_patches(config.data.path)
     if options.resume and (out / RECORD_FILE).is_file():
         raise RunError(f"{out} is finished: there is nothing to resume. Give --overwrite to train again.")
     begun_on = run.begun_on() if options.resume else None
     if begun_on is None or not (out / CONFIG_FILE).is_file():
-        return RunFolder.create(out, config=plain, legend=dataset.legend, overwrite=options.overwrite, patches=patches)
-    if run.config() != plain:
+        return RunFolder.create(
+            out, config=resolved, legend=dataset.legend, overwrite=options.overwrite, patches=patches
+        )
+    if run.config() != resolved:
         raise ConfigError(f"{out} was begun with another configuration: resume with the same, or give --overwrite.")
     if begun_on != patches:
         raise RunError(
@@ -146,22 +150,25 @@ def _fit(trainer: lightning.Trainer, task: SegmentationTask, module: CerraData4M
             ) from error
 
 
-class _SeedEpoch(Callback):
-    """Seeds dropout and the like anew in each epoch, so that a resumed training draws what an uninterrupted one draws."""
+class _SeedSteps(Callback):
+    """Seeds dropout and the like anew in each step, so that a resumed training draws what an uninterrupted one draws."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
-    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: object, batch_idx: int
+    ) -> None:
         """Seed PyTorch; each process of a distributed training differently."""
-        torch.manual_seed((self.seed * 1_000_003 + trainer.current_epoch) * 1_003 + trainer.global_rank)
+        step = (self.seed * 1_000_003 + trainer.current_epoch) * 1_000_003 + batch_idx
+        torch.manual_seed((step * 1_003 + trainer.global_rank) % (1 << 63))
 
 
 def _trainer(config: TrainConfig, run: RunFolder, options: TrainOptions) -> lightning.Trainer:
     callbacks: list[Callback] = [
         ModelCheckpoint(run.checkpoints, filename="best", monitor=_MONITOR, mode="max", save_last=True),
         EarlyStopping(_MONITOR, mode="max", patience=config.patience),
-        _SeedEpoch(config.seed),
+        _SeedSteps(config.seed),
     ]
     if not options.quiet:
         callbacks.append(EpochProgress())
@@ -179,7 +186,6 @@ def _trainer(config: TrainConfig, run: RunFolder, options: TrainOptions) -> ligh
         enable_model_summary=False,
         num_sanity_val_steps=0,  # its scores would be those of random weights
         log_every_n_steps=1,
-        reload_dataloaders_every_n_epochs=1,  # the order of patches is keyed on the epoch
         **config.trainer,
     )
 
@@ -236,16 +242,3 @@ def _record(config: TrainConfig, dataset: CerraData4MM, root: Path, best: dict[s
         seed=config.seed,
         best=best,
     )
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - any configuration value
-    """Tuples to lists and text subclasses to text, as YAML reads them back."""
-    match value:
-        case dict():
-            return {str(key): _plain(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_plain(item) for item in value]
-        case str():
-            return str(value)
-        case _:
-            return value
