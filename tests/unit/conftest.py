@@ -62,8 +62,8 @@ def sources(tmp_path: Path, make_raster: Callable[..., Path]) -> Sources:
     msi = (1001 + 100 * row + col + 10 * np.arange(12)[:, None, None]).astype(np.uint16)
     vv = (1 + 100 * row + col).astype(np.float32)
     sar = np.stack([vv, vv / 2])
-    # rectangles of 12 x 20 pixels: row 48 and the rest of the boundaries lie on borders of patches and inside of them
-    codes = np.asarray(CODES, np.uint8)[(row // 12 * 4 + col // 20) % len(CODES)]
+    # rectangles of 12 x 20 pixels, so that class boundaries lie inside of patches, and at row 32 on a border of blocks too
+    codes = np.asarray(CODES, np.uint8)[((row + 4) // 12 * 4 + col // 20) % len(CODES)]
     codes[2:5, 20:30] = MINING
     codes[8, 20], codes[63, 79] = 0, 25
     sar[1, 20, 3] = 0

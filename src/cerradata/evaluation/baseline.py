@@ -1,5 +1,7 @@
 """A per-pixel baseline: is a network worth its trouble?"""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from cerradata.scores.scores import Scores, score_confusion
 
 _TREES = 100
 _PIXELS = 40_000
-_PATCHES = 64  # predicted at once: each call of the forest starts its threads anew
+_PATCHES = 16  # predicted at once
 
 
 def random_forest_scores(record: RunRecord, data: Path, *, split: SplitName = "test", seed: int = 0) -> Scores:
@@ -35,13 +37,17 @@ def random_forest_scores(record: RunRecord, data: Path, *, split: SplitName = "t
     """
     forest = RandomForestClassifier(_TREES, min_samples_leaf=2, n_jobs=-1, random_state=seed)
     forest.fit(*_draw_pixels(_open(record, data, "train"), data, seed))
+    forest.set_params(n_jobs=1)  # several threads add the trees' votes in any order, so that ties fall either way
     test = _open(record, data, split)
-    matrix: CountArray = np.zeros((len(test.level), len(test.level)), np.int64)
-    for start in range(0, len(test), _PATCHES):
+
+    def confusion(start: int) -> CountArray:
         parts = [_pixels(test, i) for i in range(start, min(start + _PATCHES, len(test)))]
         numbers, labels = (np.concatenate(part) for part in zip(*parts, strict=True))
-        if len(labels):
-            matrix += confusion_matrix(labels, forest.predict(numbers).astype(np.uint8), len(test.level))
+        found = forest.predict(numbers).astype(np.uint8) if len(labels) else labels
+        return confusion_matrix(labels, found, len(test.level))
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        matrix = sum(pool.map(confusion, range(0, len(test), _PATCHES)), np.zeros(2 * (len(test.level),), np.int64))
     objects = class_counts(read_index(data), test.level.number, what="objects", split=split)
     return score_confusion(matrix, test.level.names, objects)
 

@@ -74,6 +74,7 @@ def truncate(path: str) -> None:
     Path(path).write_bytes(data[: len(data) * 2 // 3])
 
 
+@pytest.mark.usefixtures("small_blocks")
 def test_every_kept_patch_has_six_files_that_hold_the_pixels_of_the_sources(sources: Sources, root: Path) -> None:
     report = build_dataset(sources.config, root, QUIET)
     assert report.info.patches == len(KEPT)
@@ -100,7 +101,7 @@ def test_every_kept_patch_has_six_files_that_hold_the_pixels_of_the_sources(sour
             pixels(root, "semantic_7c", patch_id)[0],
             load_legend("cerradata-4mm").lookup(2, 1)[pixels(root, "semantic_14c", patch_id)[0]],
         )
-    assert edge_mask(labels)[47:49].any(), "the sources have a boundary along a border of patches"
+    assert edge_mask(labels)[31:33].all(), "the sources have a class boundary along a border of blocks"
 
 
 def test_files_say_what_they_hold(sources: Sources, root: Path) -> None:
@@ -524,6 +525,7 @@ def test_offset_that_does_not_fit_is_refused() -> None:
         MsiConfig(stored_offset=-1)
 
 
+@pytest.mark.usefixtures("small_blocks")
 def test_wide_edges_are_those_of_the_whole_raster(sources: Sources, root: Path) -> None:
     build_dataset(sources.build(edge_width=3), root, QUIET)
     expected = edge_mask(labels_of(sources.codes), 3)
