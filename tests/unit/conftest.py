@@ -156,8 +156,6 @@ def run_copy(trained_run: Run, tmp_path: Path) -> Run:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let one third-party warning pass, and compute in one thread."""
+    """Compute in one thread."""
     # Threads that wait for each other on a busy machine make the tiny trainings of these tests ten times as slow
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    # Lightning 2.6 asks PyTorch's trees in a way that PyTorch 2.14 deprecates
-    config.addinivalue_line("filterwarnings", "ignore:`isinstance.treespec, LeafSpec.` is deprecated:FutureWarning")

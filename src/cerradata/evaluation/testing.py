@@ -144,8 +144,9 @@ def _write(run: RunFolder, split: str, scores: Scores, matrix: CountArray, panel
     level = panels.dataset.level
     names = [c.short for c in level.classes] if len(level) > 10 else list(level.names)
     write_confusion(run.confusion(split), matrix)
-    save_figure(plot_confusion(matrix, names, percent=True), run.plots / "confusion_percent.png")
-    save_figure(plot_confusion(matrix, names, percent=False), run.plots / "confusion_counts.png")
+    suffix = "" if split == "test" else f"_{split}"  # the report shows the figures of the test split
+    save_figure(plot_confusion(matrix, names, percent=True), run.plots / f"confusion_percent{suffix}.png")
+    save_figure(plot_confusion(matrix, names, percent=False), run.plots / f"confusion_counts{suffix}.png")
     save_figure(plot_training_curves(run.history()), run.plots / "training_curves.png")
     if panels.rows:
         save_figure(plot_panels([row for _, _, row in panels.rows], level), run.plots / f"panels_{split}.png")

@@ -72,7 +72,7 @@ class FixedMultiple(nn.Module):
 def _unet(encoder: str, in_channels: int, classes: int) -> nn.Module:
     try:
         network = smp.Unet(encoder_name=encoder, encoder_weights=None, in_channels=in_channels, classes=classes)
-    except KeyError as error:
+    except (KeyError, RuntimeError) as error:  # of smp, and of timm for its own names
         known = ", ".join(sorted(smp.encoders.get_encoder_names())[:12])
         raise ConfigError(
             f"There is no encoder {encoder!r}: segmentation-models-pytorch has {known}, ... and timm's as `tu-<name>`."
