@@ -14,7 +14,8 @@ from cerradata.core.errors import CerradataError
 _EXIT_ERROR = 1
 _GDAL = {
     "GDAL_CACHEMAX": "256",  # MB; the default, 5 % of the memory, counts against the limits that we promise
-    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # no listing of folders with 30,000 files on every open
+    # No listing of folders with 30,000 files on every open; files beside an image (.aux.xml, .msk, .tfw) are still found.
+    "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",
     "GDAL_PAM_ENABLED": "YES",
 }
 
