@@ -272,7 +272,13 @@ def _missing_lines(found: Certificate) -> list[str]:
     if not found.missing:
         return ["Classes: every class is in every split"]
     lines = []
+    nowhere = [support for support in found.missing if len(support.missing_in) == len(SPLITS) and not support.coverable]
+    for level in dict.fromkeys(support.level for support in nowhere):
+        names = ", ".join(support.name for support in nowhere if support.level == level)
+        lines.append(f"Level {level}, in no split, for want of patches: {names}")
     for support in found.missing:
+        if support in nowhere:
+            continue
         why = "" if support.coverable else " (it cannot be in all three)"
         where = ", ".join(support.missing_in)
         lines.append(f"Level {support.level}, class {support.id} {support.name}: missing in {where}{why}")

@@ -291,6 +291,13 @@ class TestCertificate:
         ]
         assert "Level 2, class 2 Lake: missing in val" in lines
 
+    def test_classes_that_are_in_no_split_share_a_line(self, index: gpd.GeoDataFrame) -> None:
+        found = examine(index)
+        gone = replace(found.classes[-1], missing_in=("train", "val", "test"), coverable=False)
+        lines = certificate_lines(replace(found, classes=(*found.classes[:-1], replace(gone, name="Reef"), gone)))
+        assert "Level 2, in no split, for want of patches: Reef, Lake" in lines
+        assert not any("class 2 Lake" in line for line in lines)
+
     def test_lines_where_nothing_is_missing(self, index: gpd.GeoDataFrame) -> None:
         found = examine(index)
         whole = replace(found, classes=tuple(replace(support, missing_in=()) for support in found.classes))
