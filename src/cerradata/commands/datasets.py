@@ -1,27 +1,26 @@
 """Commands on datasets: build, index, verify, split, stats."""
 
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from cerradata.commands.show import Format, show_json, show_lines, show_selection, show_table
-from cerradata.core.errors import ConfigError, DatasetError
-from cerradata.core.files import write_json, write_text
+from cerradata.core.files import write_text
 from cerradata.core.locations import Location
 from cerradata.core.plain import plain
 from cerradata.core.types import SPLITS
 from cerradata.evaluation.plots import plot_class_distribution, save_figure
 from cerradata.legend import LegendName
+from cerradata.patches.assign import assign_splits
 from cerradata.patches.build import BuildOptions, build_dataset
-from cerradata.patches.certificate import certificate_lines, certify
+from cerradata.patches.certificate import certificate_lines
 from cerradata.patches.config import BuildConfig
 from cerradata.patches.copy import DEFAULT_LEGEND, CopyFacts, index_copy
-from cerradata.patches.index import class_counts, read_index, write_index
+from cerradata.patches.index import class_counts, read_index
 from cerradata.patches.info import DatasetInfo
-from cerradata.patches.layout import CERTIFICATE_FILE, discover
-from cerradata.patches.split import SplitOptions, Strategy, resolve_options, split_patches
+from cerradata.patches.layout import discover
+from cerradata.patches.split import SplitOptions, Strategy
 from cerradata.patches.verify import verify_dataset
 
 CONFIG_FILE = "build.yaml"
@@ -117,7 +116,7 @@ def verify(
         show_lines(f"{problem.kind}: {problem.message}" for problem in problems)
         show_lines([f"{directory}: {len(problems)} problems"])
     else:
-        show_lines([f"{directory} is whole: {len(discover_ids(directory.path)):,} patches"])
+        show_lines([f"{directory} is whole: {len(discover(directory.path).ids):,} patches"])
     return 1 if problems else 0
 
 
@@ -168,22 +167,7 @@ def split(
         overwrite: Replace the splits that a copy's train/, val/ and test/ folders give.
         format: text or json.
     """
-    root = directory.path
-    info, table = DatasetInfo.read(root), read_index(root)
-    options = settings.options()
-    if options is not None:
-        if discover(root).splits and not overwrite:
-            raise ConfigError(
-                f"{root} has train/, val/ and test/ folders, which are its splits. Leave out --strategy to certify them, or "
-                "give --overwrite to have other splits in the index."
-            )
-        options = resolve_options(table, info.legend, info.patch_size, options)
-        table["split"] = split_patches(table, info.legend, info.patch_size, options).to_numpy()
-        write_index(root, table)
-    elif table["split"].isna().all():
-        raise DatasetError(f"{root} has no splits to certify: give --strategy random, blocks or published-ratios.")
-    certificate = certify(table, info.legend, info.patch_size, options)
-    write_json(root / CERTIFICATE_FILE, certificate.to_dict())
+    certificate = assign_splits(directory.path, settings.options(), overwrite=overwrite)
     if format == "json":
         show_json(certificate.to_dict())
     else:
@@ -243,11 +227,6 @@ def dataset_statistics(info: DatasetInfo, table: Any) -> dict[str, Any]:  # noqa
     bands = {band: dict(values) for layer in info.layers.values() for band, values in layer.statistics.items()}
     splits = {s: int((table["split"] == s).sum()) for s in SPLITS}
     return {"patches": info.patches, "splits": splits, "bands": bands, "classes": classes}
-
-
-def discover_ids(root: Path) -> list[int]:
-    """Ids of a dataset's patches."""
-    return discover(root).ids
 
 
 def _show_statistics(info: DatasetInfo, found: dict[str, Any]) -> None:

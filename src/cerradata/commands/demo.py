@@ -17,13 +17,11 @@ from cerradata.evaluation.preview import map_preview
 from cerradata.evaluation.report import write_report
 from cerradata.evaluation.testing import ScoreOptions, score_run
 from cerradata.mapping.map import MapConfig, map_scenes
+from cerradata.patches.assign import assign_splits
 from cerradata.patches.build import BuildOptions, build_dataset
-from cerradata.patches.certificate import certificate_lines, certify
+from cerradata.patches.certificate import certificate_lines
 from cerradata.patches.config import BuildConfig
-from cerradata.patches.index import read_index, write_index
-from cerradata.patches.info import DatasetInfo
-from cerradata.patches.layout import CERTIFICATE_FILE
-from cerradata.patches.split import SplitOptions, resolve_options, split_patches
+from cerradata.patches.split import SplitOptions
 from cerradata.runs import RunFolder
 from cerradata.scores.scores import Scores
 from cerradata.training import TrainConfig, TrainOptions, train
@@ -137,15 +135,8 @@ def _write_config(root: Path) -> BuildConfig:
 
 
 def _split(root: Path) -> None:
-    info, index = DatasetInfo.read(root), read_index(root)
-    options = resolve_options(
-        index, info.legend, info.patch_size, SplitOptions("blocks", val_share=0.15, test_share=0.25, buffer=320.0)
-    )
-    index["split"] = split_patches(index, info.legend, info.patch_size, options).to_numpy()
-    write_index(root, index)
-    certificate = certify(index, info.legend, info.patch_size, options)
-    write_json(root / CERTIFICATE_FILE, certificate.to_dict())
-    show_lines(certificate_lines(certificate))
+    options = SplitOptions("blocks", val_share=0.15, test_share=0.25, buffer=320.0)
+    show_lines(certificate_lines(assign_splits(root, options)))
 
 
 def _train(root: Path, epochs: int, *, quiet: bool) -> RunFolder:

@@ -15,6 +15,7 @@ from cerradata.core.types import FloatArray
 from cerradata.cube.resample import MeasurementResampling, resample_window
 from cerradata.cube.windows import TimeWindows, band_names, scenes_by_window
 from cerradata.scenes import Scene
+from cerradata.scenes.files import place_of
 
 
 def build_stack(
@@ -157,11 +158,6 @@ def _require_overlap(scenes: Sequence[Scene], grid: GeoBox) -> None:
     for scene in scenes:
         if not overlapping([scene], grid):
             raise SceneError(
-                f"Scene {scene.name} does not touch the target grid: it covers {_place(scene.footprint_grid)}, the "
-                f"grid {_place(grid)} (longitude and latitude). Check the scene, or `grid` in the configuration."
+                f"Scene {scene.name} does not touch the target grid: it covers {place_of(scene.footprint_grid)}, the "
+                f"grid {place_of(grid)} (longitude and latitude). Check the scene, or `grid` in the configuration."
             )
-
-
-def _place(grid: GeoBox) -> str:
-    box = grid.geographic_extent.boundingbox
-    return f"{box.left:.4f}..{box.right:.4f}, {box.bottom:.4f}..{box.top:.4f}"

@@ -13,6 +13,7 @@ from torchgeo.datasets import NonGeoDataset
 from cerradata.core.errors import ConfigError, DatasetError
 from cerradata.core.types import SPLITS, SplitName
 from cerradata.data.normalise import PUBLISHED_STATISTICS, BandStatistics
+from cerradata.data.picture import paint, picture
 from cerradata.legend import Legend, Level, load_legend
 from cerradata.patches.copy import CopyFacts, copy_radiometries, labelled_levels
 from cerradata.patches.index import ids_of_split, read_index
@@ -180,41 +181,6 @@ class CerraData4MM(NonGeoDataset):
 def all_bands(radiometry: dict[str, Radiometry]) -> tuple[str, ...]:
     """Every band of some layers, in their order."""
     return tuple(band for own in radiometry.values() for band in own.bands)
-
-
-def picture(image: np.ndarray[Any, Any], bands: Sequence[str]) -> np.ndarray[Any, Any]:
-    """An image for the eye: true colour, or false colour of radar, each band stretched from 2 % to 98 %.
-
-    Args:
-        image: (bands, H, W) numbers, NaN = no data.
-        bands: Their names.
-
-    Returns:
-        (H, W, 3) float 0 to 1; no data is white.
-    """
-    names = [band.split("@", 1)[0] for band in bands]
-    if all(band in names for band in ("B04", "B03", "B02")):
-        chosen = image[[names.index(band) for band in ("B04", "B03", "B02")]]
-    elif "VV" in names and "VH" in names:
-        vv, vh = image[names.index("VV")], image[names.index("VH")]
-        chosen = np.stack([vv, vh, vv])
-    else:
-        chosen = image[[0, 0, 0]] if len(image) < 3 else image[:3]
-    result = np.ones((*chosen.shape[1:], 3), np.float32)
-    for i, band in enumerate(chosen):
-        finite = np.isfinite(band)
-        if finite.any():
-            low, high = np.percentile(band[finite], (2, 98))
-            result[..., i][finite] = np.clip((band[finite] - low) / max(high - low, 1e-9), 0, 1)
-    return result
-
-
-def paint(labels: np.ndarray[Any, Any], level: Level) -> np.ndarray[Any, Any]:
-    """Labels in the legend's colours: (H, W, 3) uint8, unlabelled white."""
-    table = np.full((256, 3), 255, np.uint8)
-    for c in level.classes:
-        table[c.id] = c.colour
-    return np.asarray(table[labels.astype(np.uint8)])
 
 
 def _open(

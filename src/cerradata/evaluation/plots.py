@@ -44,7 +44,7 @@ class PanelRow:
 
     Attributes:
         title: Words beside the row (the patch id, say).
-        picture: (H, W, 3), 0 to 1, as `stretch` gives it.
+        picture: (H, W, 3), 0 to 1, as `data.picture.picture` gives it.
         reference: (H, W) uint8 class ids, 255 = unlabelled.
         prediction: (H, W) uint8 class ids, 255 = not mapped.
     """
@@ -60,28 +60,6 @@ class PanelRow:
         if self.picture.shape != (*size, 3) or self.prediction.shape != size:
             shapes = f"picture {self.picture.shape}, reference {size}, prediction {self.prediction.shape}"
             raise DatasetError(f"Panels of {self.title!r}: {shapes}; (H, W, 3), (H, W) and (H, W) are needed.")
-
-
-def stretch(image: FloatArray, low: float = 2, high: float = 98) -> FloatArray:
-    """Stretch three bands for the eye, each between two of its percentiles.
-
-    Args:
-        image: (3, H, W) red, green, blue in any unit; NaN where there is no data.
-        low: Percentile that becomes 0.
-        high: Percentile that becomes 1.
-
-    Returns:
-        (H, W, 3) float32, 0 to 1; white where a band has no data, 0.5 in a band of one value.
-    """
-    picture = np.full((*image.shape[1:], 3), 0.5, np.float32)
-    for number, band in enumerate(image):
-        valid = band[np.isfinite(band)]
-        if valid.size:
-            bottom, top = np.percentile(valid, [low, high])
-            if top > bottom:
-                picture[..., number] = np.clip((band - bottom) / (top - bottom), 0, 1)
-    picture[~np.isfinite(image).all(axis=0)] = 1
-    return picture
 
 
 def save_figure(figure: Figure, path: Path) -> None:

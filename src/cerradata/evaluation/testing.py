@@ -13,7 +13,7 @@ from cerradata.core.files import write_json
 from cerradata.core.progress import track
 from cerradata.core.types import CountArray, LabelArray, SplitName
 from cerradata.data import CerraData4MM, Modality
-from cerradata.data.dataset import picture
+from cerradata.data.picture import picture
 from cerradata.evaluation.plots import (
     PanelRow,
     plot_confusion,

@@ -14,7 +14,7 @@ from cerradata.core.types import UNLABELLED, Array, LabelArray
 from cerradata.cube.resample import resample_window
 from cerradata.legend import Legend
 from cerradata.legend.legend import LEGEND_TAG, LEVEL_TAG, SourceCodes
-from cerradata.scenes.files import raster_grid
+from cerradata.scenes.files import place_of, raster_grid
 
 _STRIP_PIXELS = 1 << 24
 
@@ -76,7 +76,7 @@ class RasterReference:
         """Raise `LabelError` if the reference does not touch the grid or holds codes that the legend does not know."""
         if not self.grid.extent.to_crs(str(grid.crs)).intersects(grid.extent):
             raise LabelError(
-                f"{self.location} does not touch the target grid: it covers {_place(self.grid)}, the grid {_place(grid)} "
+                f"{self.location} does not touch the target grid: it covers {place_of(self.grid)}, the grid {place_of(grid)} "
                 "(longitude and latitude). Scenes and reference must be of the same place."
             )
         area = self.grid.enclosing(grid.extent)
@@ -133,8 +133,3 @@ class RasterReference:
         values, counts = np.unique(codes, return_counts=True)
         known = {*self.codes.known, self.nodata}
         return {int(v): int(n) for v, n in zip(values, counts, strict=True) if int(v) not in known}
-
-
-def _place(grid: GeoBox) -> str:
-    box = grid.geographic_extent.boundingbox
-    return f"{box.left:.4f}..{box.right:.4f}, {box.bottom:.4f}..{box.top:.4f}"

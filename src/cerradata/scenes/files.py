@@ -134,5 +134,11 @@ def _pixel(file: BandFile) -> float:
     return float(abs(file.grid.resolution.x))
 
 
+def place_of(grid: GeoBox) -> str:
+    """What a grid covers, for a message: west..east, south..north in degrees."""
+    box = grid.geographic_extent.boundingbox
+    return f"{box.left:.4f}..{box.right:.4f}, {box.bottom:.4f}..{box.top:.4f}"
+
+
 def _bounds(bbox: tuple[float, float, float, float]) -> str:
     return "({:.1f}, {:.1f}, {:.1f}, {:.1f})".format(*bbox)

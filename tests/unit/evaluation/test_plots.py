@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from cerradata.core.errors import DatasetError, OutputError, RunError
+from cerradata.data.picture import stretch
 from cerradata.evaluation.plots import (
     PanelRow,
     plot_class_distribution,
@@ -15,7 +16,6 @@ from cerradata.evaluation.plots import (
     plot_panels,
     plot_training_curves,
     save_figure,
-    stretch,
 )
 from cerradata.legend import LandCoverClass, Level
 

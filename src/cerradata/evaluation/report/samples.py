@@ -7,7 +7,8 @@ import geopandas as gpd
 import numpy as np
 
 from cerradata.core.types import CountArray
-from cerradata.data.dataset import CerraData4MM, Modality, paint, picture
+from cerradata.data.dataset import CerraData4MM, Modality
+from cerradata.data.picture import paint, picture
 from cerradata.evaluation.report.pictures import Picture, image_uri
 from cerradata.legend import Level
 from cerradata.patches.info import DatasetInfo
