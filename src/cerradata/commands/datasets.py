@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from cerradata.commands.show import Format, show_json, show_lines, show_selection, show_table
+from cerradata.commands.show import Format, show_json, show_lines, show_selection, show_simulated, show_table
 from cerradata.core.files import write_text
 from cerradata.core.locations import Location
 from cerradata.core.plain import plain
@@ -19,7 +19,7 @@ from cerradata.patches.config import BuildConfig
 from cerradata.patches.copy import DEFAULT_LEGEND, CopyFacts, index_copy
 from cerradata.patches.index import class_counts, read_index
 from cerradata.patches.info import DatasetInfo
-from cerradata.patches.layout import discover
+from cerradata.patches.layout import INFO_FILE, discover
 from cerradata.patches.split import SplitOptions, Strategy
 from cerradata.patches.verify import verify_dataset
 
@@ -54,6 +54,7 @@ def build(
     show_selection(report.tally, report.info.legend)
     rate = report.tally.patches["kept"] / max(report.seconds, 1e-9)
     show_lines([f"{out}: {report.info.patches:,} patches in {report.seconds:.1f} s ({rate:.0f} a second)"])
+    show_simulated(report.info.simulated)
     if report.resumed:
         show_lines([f"{report.resumed} blocks of an interrupted run were taken over"])
     for error in report.errors:
@@ -117,6 +118,8 @@ def verify(
         show_lines([f"{directory}: {len(problems)} problems"])
     else:
         show_lines([f"{directory} is whole: {len(discover(directory.path).ids):,} patches"])
+        if (directory.path / INFO_FILE).is_file():
+            show_simulated(DatasetInfo.read(directory.path).simulated)
     return 1 if problems else 0
 
 
@@ -226,10 +229,12 @@ def dataset_statistics(info: DatasetInfo, table: Any) -> dict[str, Any]:  # noqa
         ]
     bands = {band: dict(values) for layer in info.layers.values() for band, values in layer.statistics.items()}
     splits = {s: int((table["split"] == s).sum()) for s in SPLITS}
-    return {"patches": info.patches, "splits": splits, "bands": bands, "classes": classes}
+    found = {"patches": info.patches, "splits": splits, "bands": bands, "classes": classes}
+    return {**found, "simulated": list(info.simulated)} if info.simulated else found
 
 
 def _show_statistics(info: DatasetInfo, found: dict[str, Any]) -> None:
+    show_simulated(info.simulated)
     keys = ("mean", "std", "min", "max")
     show_table(
         f"{info.name}: stored numbers by band",

@@ -32,6 +32,11 @@ def show_lines(lines: Iterable[str]) -> None:
         out.print(line, markup=False)
 
 
+def show_simulated(simulated: Iterable[str]) -> None:
+    """Say that figures are of simulated data; nothing for real data."""
+    show_lines(f"Simulated data ({text}): no figure here is of a real place." for text in simulated)
+
+
 def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table; all columns but the first are numbers."""
     table = Table(title=title, title_justify="left", title_style="bold")

@@ -32,6 +32,7 @@ class Command:
 
 COMMANDS: Final = MappingProxyType(
     {
+        "simulate": Command("simulation", "simulate", "simulated scenes, reference and elevation of an area"),
         "build": Command("datasets", "build", "scenes and a reference map -> dataset"),
         "index": Command("datasets", "index", "index and dataset.json for a copy that lacks them", ("directory",)),
         "verify": Command("datasets", "verify", "is a dataset whole? exit code 0 if it is", ("directory",)),
@@ -42,6 +43,7 @@ COMMANDS: Final = MappingProxyType(
         "score": Command("reports", "score", "every score of a confusion matrix", ("confusion",)),
         "map": Command("training", "map_command", "a run over whole scenes -> map", ("run", "scenes")),
         "report": Command("reports", "report", "one HTML page of a dataset or a run", ("source",)),
-        "demo": Command("demo", "demo", "all of it, small and offline, on a real Sentinel-2 image"),
+        "demo": Command("demo", "demo", "all of it, small and offline, on a simulated area"),
+        "demo-real": Command("demo_real", "demo_real", "the same on a real Sentinel-2 image"),
     }
 )

@@ -7,12 +7,12 @@ from typing import Any, Literal
 import yaml
 
 from cerradata.commands.parser import parse_file
-from cerradata.commands.show import Format, show_json, show_lines, show_scores
+from cerradata.commands.show import Format, show_json, show_lines, show_scores, show_simulated
 from cerradata.core.errors import ConfigError
 from cerradata.core.locations import Location
 from cerradata.core.types import Sensor, SplitName
 from cerradata.cube import GridConfig
-from cerradata.evaluation.testing import ScoreOptions, score_run
+from cerradata.evaluation.testing import ScoreOptions, score_run, simulated_of, with_simulated
 from cerradata.mapping.map import MapConfig, map_scenes
 from cerradata.mapping.predict import PredictOptions
 from cerradata.patches.config import BuildConfig
@@ -74,10 +74,12 @@ def test_command(
     record = folder.read()
     root = Path(folder.config()["data"]) if data is None else data.path
     scores = score_run(folder, root, ScoreOptions(split, batch_size, device, quiet or format == "json"))
+    simulated = simulated_of(record, root)
     if format == "json":
-        show_json(scores.to_dict())
+        show_json(with_simulated(scores.to_dict(), simulated))
     else:
         show_scores(scores, f"{run.name} on the {split} split of {record.dataset['name']}")
+        show_simulated(simulated)
         show_lines([f"scores: {folder.scores(split)}", f"plots: {folder.plots}"])
     return 0
 
@@ -164,6 +166,7 @@ def map_command(
             f"pixels: {', '.join(shares)}; without data {files.pixels_without_data:,}",
         ]
     )
+    show_simulated(files.simulated)
     return 0
 
 

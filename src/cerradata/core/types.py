@@ -17,3 +17,6 @@ CountArray = npt.NDArray[np.int64]
 Sensor = Literal["sentinel-1", "sentinel-2", "elevation"]
 SplitName = Literal["train", "val", "test"]
 SPLITS: Final[tuple[SplitName, ...]] = ("train", "val", "test")
+
+SIMULATED_TAG: Final = "CERRADATA_SIMULATED"
+"""Tag of every raster that a simulation made and of every map made of one; its value says which simulation."""

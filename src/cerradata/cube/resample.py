@@ -17,6 +17,7 @@ from rasterio.enums import Resampling
 from rasterio.warp import reproject
 
 from cerradata.core.types import Array
+from cerradata.scenes.files import pixel_metres
 
 MeasurementResampling = Literal["bilinear", "cubic"]
 ReadWindow = Callable[[slice, slice], Array]
@@ -25,7 +26,6 @@ _RADIUS = {"nearest": 1, "bilinear": 1, "cubic": 2}
 _TIE = 1e-7
 """Shift, in source pixels, that decides where a target pixel falls exactly between two source pixels. Without it the
 rounding of each window's corner decides, and cubic pixels beside a border or a hole differ from window to window."""
-_METRES_A_DEGREE = 111_000
 _SAME_GRID = 1e-3
 """Shift and scale below this part of a pixel is rounding of coordinates, not another grid."""
 
@@ -116,22 +116,11 @@ def _padding(source: GeoBox, target: GeoBox, resampling: str) -> int:
 def _pixel_ratio(source: GeoBox, target: GeoBox) -> tuple[float, float]:
     """Source pixel size by target pixel size, across and down; the same for every window of a target grid."""
     latitude = 0.0
-    if _in_degrees(source):
+    if source.crs is not None and source.crs.geographic:
         box = source.boundingbox
         latitude = math.radians((box.bottom + box.top) / 2)
-    ours, theirs = _metres(source, latitude), _metres(target, latitude)
+    ours, theirs = pixel_metres(source, latitude), pixel_metres(target, latitude)
     return ours[0] / theirs[0], ours[1] / theirs[1]
-
-
-def _metres(grid: GeoBox, latitude: float) -> tuple[float, float]:
-    width, height = abs(float(grid.resolution.x)), abs(float(grid.resolution.y))
-    if not _in_degrees(grid):
-        return width, height
-    return width * _METRES_A_DEGREE * math.cos(latitude), height * _METRES_A_DEGREE
-
-
-def _in_degrees(grid: GeoBox) -> bool:
-    return grid.crs is not None and bool(grid.crs.geographic)
 
 
 def _inside(part: slice, size: int) -> slice:

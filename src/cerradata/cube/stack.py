@@ -1,7 +1,7 @@
 """Scenes as one lazy stack on the target grid."""
 
 from collections.abc import Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 
 import dask.array as da
 import numpy as np
@@ -12,7 +12,8 @@ from odc.geo.xr import xr_coords
 
 from cerradata.core.errors import ConfigError, SceneError
 from cerradata.core.types import FloatArray
-from cerradata.cube.resample import MeasurementResampling, resample_window
+from cerradata.cube.composite import first_valid
+from cerradata.cube.resample import MeasurementResampling
 from cerradata.cube.windows import TimeWindows, band_names, scenes_by_window
 from cerradata.scenes import Scene
 from cerradata.scenes.files import place_of
@@ -29,19 +30,20 @@ def build_stack(
 ) -> xr.DataArray:
     """Bring scenes of one sensor onto one grid, lazily.
 
-    Where several scenes of a time window cover a pixel, the first one with data gives it, band by band.
+    Where several scenes of a time window cover a pixel, the first one that shows the ground gives it in all bands
+    (`first_valid`).
 
     Args:
         scenes: Scenes of one sensor, in the order of preference.
         grid: The target grid.
-        bands: Bands to take, in stored order; every scene must have them.
+        bands: Bands to take, one or more, in stored order; every scene must have them.
         resampling: Kernel for measurements. Radar is resampled in linear power.
         windows: Time windows; each gives all bands once (`B04@dry`).
         chunk: Rows and columns of a dask chunk.
 
     Returns:
-        (band, y, x) float32, chunked one band by `chunk` by `chunk`; reflectance, linear power or metres (attribute
-        `unit`), NaN = no data. Chunks leave no seams (`resample_window`).
+        (band, y, x) float32, chunked all bands of a time window by `chunk` by `chunk`; reflectance, linear power or
+        metres (attribute `unit`), NaN = no data. Chunks leave no seams (`resample_window`).
 
     Raises:
         ConfigError: If scenes of several sensors are mixed, or time windows hold no scene.
@@ -52,11 +54,11 @@ def build_stack(
         raise ConfigError(f"A stack holds one sensor; these scenes are of {', '.join(sorted(sensors)) or 'none'}.")
     _require_overlap(scenes, grid)
     groups = scenes_by_window(scenes, windows or {})
-    layers = [_layer(group, band, grid, resampling, chunk) for group in groups.values() for band in bands]
+    layers = [_layer(group, tuple(bands), grid, resampling, chunk) for group in groups.values()]
     names = band_names(bands, [name for name in groups if name])
     coords = {"band": list(names), **{k: v for k, v in xr_coords(grid).items() if k != "spatial_ref"}}
     return xr.DataArray(
-        da.stack(layers),
+        da.concatenate(layers),
         dims=("band", "y", "x"),
         coords=coords,
         attrs={"unit": scenes[0].radiometry.averaging_unit, "crs": str(grid.crs)},
@@ -89,41 +91,9 @@ def read_window(
         SceneError: If a file cannot be read.
     """
     groups = scenes_by_window(scenes, windows or {})
-    return np.stack(
-        [
-            first_valid(overlapping(group, window), band, window, resampling)
-            for group in groups.values()
-            for band in bands
-        ]
+    return np.concatenate(
+        [first_valid(overlapping(group, window), bands, window, resampling) for group in groups.values()]
     )
-
-
-def first_valid(scenes: Sequence[Scene], band: str, window: GeoBox, resampling: MeasurementResampling) -> FloatArray:
-    """One band of one window of the target grid: the first scene with data gives each pixel.
-
-    Args:
-        scenes: In the order of preference.
-        band: Band name.
-        window: The window, as a grid.
-        resampling: Kernel.
-
-    Returns:
-        (rows, columns) float32, NaN where no scene has data.
-
-    Raises:
-        SceneError: If a file cannot be read.
-    """
-    result = np.full(window.shape, np.nan, np.float32)
-    for scene in scenes:
-        file = scene.bands[band]
-        pixels = resample_window(partial(scene.read, band), file.grid, window, resampling, np.nan)
-        if len(scenes) == 1:
-            return pixels
-        missing = np.isnan(result)
-        result[missing] = pixels[missing]
-        if not np.isnan(result).any():
-            break
-    return result
 
 
 def overlapping(scenes: Sequence[Scene], window: GeoBox) -> list[Scene]:
@@ -133,25 +103,28 @@ def overlapping(scenes: Sequence[Scene], window: GeoBox) -> list[Scene]:
     return [scene for scene in scenes if _footprint(scene.footprint_grid, crs).intersects(area)]
 
 
-@lru_cache(maxsize=1024)  # 2.6 ms each between two systems, asked for each band of each chunk
+@lru_cache(maxsize=1024)  # 2.6 ms each between two systems, asked for each chunk
 def _footprint(grid: GeoBox, crs: str) -> Geometry:
     # Four corners are not enough between two systems: the edge of a Sentinel-2 tile bends by 25 m in the next UTM zone.
     return grid.extent if str(grid.crs) == crs else grid.footprint(crs)
 
 
-def _layer(scenes: Sequence[Scene], band: str, grid: GeoBox, resampling: MeasurementResampling, chunk: int) -> da.Array:
+def _layer(
+    scenes: Sequence[Scene], bands: tuple[str, ...], grid: GeoBox, resampling: MeasurementResampling, chunk: int
+) -> da.Array:
     for scene in scenes:
-        if band not in scene.bands:
-            raise SceneError(f"Scene {scene.name} has no band {band}: it has {', '.join(scene.bands)}.")
+        missing = [band for band in bands if band not in scene.bands]
+        if missing:
+            raise SceneError(f"Scene {scene.name} has no band {missing[0]}: it has {', '.join(scene.bands)}.")
 
     def block(block_info: dict[int | None, dict[str, list[tuple[int, int]]]]) -> FloatArray:
-        (top, bottom), (left, right) = block_info[None]["array-location"]
+        _, (top, bottom), (left, right) = block_info[None]["array-location"]
         window = grid[top:bottom, left:right]
-        return first_valid(overlapping(scenes, window), band, window, resampling)
+        return first_valid(overlapping(scenes, window), bands, window, resampling)
 
     height, width = grid.shape
-    chunks = da.core.normalize_chunks((chunk, chunk), (height, width))
-    return da.map_blocks(block, chunks=chunks, dtype=np.float32, meta=np.empty((0, 0), np.float32))
+    chunks = da.core.normalize_chunks((-1, chunk, chunk), (len(bands), height, width))
+    return da.map_blocks(block, chunks=chunks, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32))
 
 
 def _require_overlap(scenes: Sequence[Scene], grid: GeoBox) -> None:

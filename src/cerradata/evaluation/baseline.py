@@ -3,6 +3,7 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
@@ -20,16 +21,22 @@ _PIXELS = 40_000
 _PATCHES = 16  # predicted at once
 
 
-def random_forest_scores(record: RunRecord, data: Path, *, split: SplitName = "test", seed: int = 0) -> Scores:
-    """Scores of a random forest on the same split, bands and level as a run: it sees one pixel at a time.
+class LabelReader(Protocol):
+    """Labels of patches from somewhere else than the dataset."""
 
-    It is trained on at most 40,000 labelled pixels of the training split, drawn at random, so that classes keep their
-    frequencies.
+    def read(self, patch_id: int, /) -> LabelArray:
+        """Labels of a patch: (rows, columns) uint8 class ids of the level in question, 255 = unlabelled."""
+        ...
+
+
+def fit_random_forest(record: RunRecord, data: Path, *, seed: int = 0) -> RandomForestClassifier:
+    """A random forest on single pixels of the training split, with the bands and level of a run.
+
+    It is trained on at most 40,000 labelled pixels, drawn at random, so that classes keep their frequencies.
 
     Args:
-        record: The run to compare with.
+        record: The run whose bands and level to take.
         data: The dataset's folder.
-        split: Split to test on.
         seed: Decides the pixels and the trees.
 
     Raises:
@@ -38,17 +45,45 @@ def random_forest_scores(record: RunRecord, data: Path, *, split: SplitName = "t
     forest = RandomForestClassifier(_TREES, min_samples_leaf=2, n_jobs=-1, random_state=seed)
     forest.fit(*_draw_pixels(_open(record, data, "train"), data, seed))
     forest.set_params(n_jobs=1)  # several threads add the trees' votes in any order, so that ties fall either way
+    return forest
+
+
+def random_forest_scores(
+    record: RunRecord,
+    data: Path,
+    *,
+    split: SplitName = "test",
+    seed: int = 0,
+    forest: RandomForestClassifier | None = None,
+    labels: LabelReader | None = None,
+) -> Scores:
+    """Scores of a random forest on the same split, bands and level as a run: it sees one pixel at a time.
+
+    Args:
+        record: The run to compare with.
+        data: The dataset's folder.
+        split: Split to test on.
+        seed: Decides the pixels and the trees, where the forest is fitted here.
+        forest: What `fit_random_forest` gave; fitted here by default.
+        labels: The truth to score against; by default the dataset's own labels.
+
+    Raises:
+        DatasetError: If there is no labelled pixel to train on.
+    """
+    fitted = fit_random_forest(record, data, seed=seed) if forest is None else forest
     test = _open(record, data, split)
 
     def confusion(start: int) -> CountArray:
-        parts = [_pixels(test, i) for i in range(start, min(start + _PATCHES, len(test)))]
-        numbers, labels = (np.concatenate(part) for part in zip(*parts, strict=True))
-        found = forest.predict(numbers).astype(np.uint8) if len(labels) else labels
-        return confusion_matrix(labels, found, len(test.level))
+        parts = [_pixels(test, i, labels) for i in range(start, min(start + _PATCHES, len(test)))]
+        numbers, truth = (np.concatenate(part) for part in zip(*parts, strict=True))
+        found = fitted.predict(numbers).astype(np.uint8) if len(truth) else truth
+        return confusion_matrix(truth, found, len(test.level))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         matrix = sum(pool.map(confusion, range(0, len(test), _PATCHES)), np.zeros(2 * (len(test.level),), np.int64))
-    objects = class_counts(read_index(data), test.level.number, what="objects", split=split)
+    objects = None
+    if labels is None:
+        objects = class_counts(read_index(data), test.level.number, what="objects", split=split)
     return score_confusion(matrix, test.level.names, objects)
 
 
@@ -73,9 +108,9 @@ def _open(record: RunRecord, data: Path, split: SplitName) -> CerraData4MM:
     return CerraData4MM(data, split, record.modality, record.level, bands=record.bands)  # type: ignore[arg-type]
 
 
-def _pixels(dataset: CerraData4MM, position: int) -> tuple[FloatArray, LabelArray]:
+def _pixels(dataset: CerraData4MM, position: int, labels: LabelReader | None = None) -> tuple[FloatArray, LabelArray]:
     """Labelled pixels of a patch: (pixels, bands) float32 with 0 for no data, (pixels,) uint8 class ids."""
     sample = dataset[position]
-    mask = sample["mask"].numpy()
+    mask = sample["mask"].numpy() if labels is None else labels.read(dataset.ids[position])
     labelled = mask != UNLABELLED
     return np.nan_to_num(sample["image"].numpy()[:, labelled].T), mask[labelled].astype(np.uint8)

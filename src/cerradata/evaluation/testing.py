@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from cerradata.evaluation.plots import (
     save_figure,
 )
 from cerradata.patches.index import class_counts, read_index
+from cerradata.patches.info import DatasetInfo
 from cerradata.runs import RunFolder, RunRecord
 from cerradata.scores.confusion import confusion_matrix, write_confusion
 from cerradata.scores.scores import Scores, score_confusion
@@ -76,8 +78,13 @@ def score_run(run: RunFolder, data: Path, options: ScoreOptions | None = None) -
         panels.consider(ids, images, truth, prediction)
     objects = class_counts(read_index(data), dataset.level.number, what="objects", split=options.split)
     scores = score_confusion(matrix, dataset.level.names, objects)
-    _write(run, options.split, scores, matrix, panels)
+    _write(run, options.split, scores, matrix, panels, simulated_of(record, data))
     return scores
+
+
+def simulated_of(record: RunRecord, data: Path) -> tuple[str, ...]:
+    """Which simulations made the data of a run, or those that it is tested on; nothing for real data."""
+    return tuple(sorted({*record.simulated, *DatasetInfo.read(data).simulated}))
 
 
 def open_split(record: RunRecord, data: Path, split: SplitName) -> CerraData4MM:
@@ -126,6 +133,11 @@ def predict_split(
         yield [int(i) for i in batch["id"]], batch["image"].numpy(), batch["mask"].numpy().astype(np.uint8), prediction
 
 
+def with_simulated(plain: dict[str, Any], simulated: tuple[str, ...]) -> dict[str, Any]:
+    """Scores as plain values, with a word on the simulation that they come from, if any."""
+    return {**plain, "simulated": list(simulated)} if simulated else plain
+
+
 class _Panels:
     """The patches with the most classes: the most telling ones to look at."""
 
@@ -140,7 +152,9 @@ class _Panels:
             self.rows = sorted([*self.rows, (-classes, patch_id, row)], key=lambda entry: entry[:2])[:_PANELS]
 
 
-def _write(run: RunFolder, split: str, scores: Scores, matrix: CountArray, panels: _Panels) -> None:
+def _write(
+    run: RunFolder, split: str, scores: Scores, matrix: CountArray, panels: _Panels, simulated: tuple[str, ...]
+) -> None:
     level = panels.dataset.level
     names = [c.short for c in level.classes] if len(level) > 10 else list(level.names)
     write_confusion(run.confusion(split), matrix)
@@ -150,4 +164,4 @@ def _write(run: RunFolder, split: str, scores: Scores, matrix: CountArray, panel
     save_figure(plot_training_curves(run.history()), run.plots / "training_curves.png")
     if panels.rows:
         save_figure(plot_panels([row for _, _, row in panels.rows], level), run.plots / f"panels_{split}.png")
-    write_json(run.scores(split), scores.to_dict())
+    write_json(run.scores(split), with_simulated(scores.to_dict(), simulated))

@@ -29,6 +29,7 @@ class PolygonReference:
 
     location: Location
     polygons: gpd.GeoDataFrame
+    simulated: str | None = None  # vector files have no tag that would say it
     _by_crs: dict[str, gpd.GeoDataFrame] = field(default_factory=dict, repr=False, compare=False)
 
     @staticmethod

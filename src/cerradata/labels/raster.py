@@ -10,7 +10,7 @@ from rasterio.windows import Window
 
 from cerradata.core.errors import LabelError
 from cerradata.core.locations import Location
-from cerradata.core.types import UNLABELLED, Array, LabelArray
+from cerradata.core.types import SIMULATED_TAG, UNLABELLED, Array, LabelArray
 from cerradata.cube.resample import resample_window
 from cerradata.legend import Legend
 from cerradata.legend.legend import LEGEND_TAG, LEVEL_TAG, SourceCodes
@@ -28,12 +28,14 @@ class RasterReference:
         grid: Its own grid.
         codes: What the codes mean.
         nodata: Code that the file declares as no data, or None.
+        simulated: Which simulation made the map; None for a real one.
     """
 
     location: Location
     grid: GeoBox
     codes: SourceCodes
     nodata: float | None
+    simulated: str | None = None
 
     @staticmethod
     def open(location: Location, codes: SourceCodes, legend: Legend) -> "RasterReference":
@@ -61,7 +63,7 @@ class RasterReference:
                 f"{legend.finest.classes[codes.classes[int(nodata)]].name!r}: remove the declaration with `gdal_edit.py "
                 "-unsetnodata`, or correct the legend."
             )
-        return RasterReference(location, grid, codes, nodata)
+        return RasterReference(location, grid, codes, nodata, tags.get(SIMULATED_TAG))
 
     def read(self, window: GeoBox) -> LabelArray:
         """Labels of a window of the target grid, see `Reference`.

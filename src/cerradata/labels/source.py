@@ -62,6 +62,10 @@ class ReferenceSource:
 class Reference(Protocol):
     """Labels of the finest level, read window by window."""
 
+    @property
+    def simulated(self) -> str | None:
+        """Which simulation made the reference; None for a real one."""
+
     def read(self, window: GeoBox) -> LabelArray:
         """Labels of a window of the target grid.
 

@@ -1,7 +1,7 @@
 """`map_scenes`: the network of a run over whole scenes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from odc.geo.geobox import GeoBox
 from cerradata import __version__
 from cerradata.core.errors import ConfigError, SceneError
 from cerradata.core.progress import track
-from cerradata.core.types import FloatArray
+from cerradata.core.types import SIMULATED_TAG, FloatArray
 from cerradata.cube.grid import GridConfig, target_grid
 from cerradata.cube.stack import overlapping, read_window
 from cerradata.cube.windows import TimeWindows
@@ -75,12 +75,15 @@ def map_scenes(run: RunFolder, config: MapConfig, out: Path) -> MapFiles:
     level = record.legend.level(record.level)
     tiles = predict_tiles(reader, network, plan, classes=len(level), options=config.predict)
     strips = merge_strips(track(tiles, what="Mapping", total=len(plan), quiet=config.quiet), plan, classes=len(level))
+    simulated = tuple(sorted({*record.simulated, *(s.simulated for s in scenes if s.simulated is not None)}))
     tags = {
         "CERRADATA_RUN": run.path.resolve().name,
         "CERRADATA_SCENES": "; ".join(scene.name for scene in scenes),
         "CERRADATA_SOFTWARE": f"cerradata {__version__}",
     }
-    return write_map(out, strips, grid, level, record.legend, tags)
+    if simulated:
+        tags[SIMULATED_TAG] = "; ".join(simulated)
+    return replace(write_map(out, strips, grid, level, record.legend, tags), simulated=simulated)
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ class MapFiles:
         sidecar: Names of the classes for GDAL.
         pixels: Pixels of each class, in the order of the ids. No areas: pixels of a UTM grid differ in area.
         pixels_without_data: Pixels where the scenes have no data.
+        simulated: Which simulations made the scenes or the run's data; nothing for real data.
     """
 
     map: Path
@@ -46,6 +47,7 @@ class MapFiles:
     sidecar: Path
     pixels: tuple[int, ...]
     pixels_without_data: int
+    simulated: tuple[str, ...] = ()
 
 
 def write_map(

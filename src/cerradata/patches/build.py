@@ -187,7 +187,9 @@ def _info(
 
 def _provenance(plan: BuildPlan) -> dict[str, Any]:
     reference = plan.config.reference
+    sources = [*(scene.simulated for scene in plan.scenes), plan.reference.simulated]
     return {
+        "simulated": sorted({text for text in sources if text is not None}),
         "scenes": [
             {
                 "name": scene.name,

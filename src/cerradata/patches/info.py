@@ -86,6 +86,11 @@ class DatasetInfo:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     attribution: tuple[str, ...] = ()
 
+    @property
+    def simulated(self) -> tuple[str, ...]:
+        """Which simulations made its scenes or its reference; nothing for real data."""
+        return tuple(self.provenance.get("simulated", ()))
+
     def layer(self, name: str) -> LayerInfo:
         """An image layer by its name.
 

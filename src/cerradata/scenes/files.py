@@ -1,6 +1,8 @@
 """Finding and checking the raster files of a scene."""
 
+import math
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import rasterio
 from odc.geo.geobox import GeoBox
@@ -9,10 +11,12 @@ from rasterio.errors import RasterioError
 from cerradata.core.errors import SceneError
 from cerradata.core.locations import Location
 from cerradata.core.types import Sensor
+from cerradata.scenes.band_file import BandFile
 from cerradata.scenes.bands import BANDS, band_of_file
-from cerradata.scenes.scene import BandFile
+from cerradata.scenes.scl import SCL_RESOLUTION, is_scl_file
 
 _SUFFIXES = (".jp2", ".tif", ".tiff")
+_METRES_A_DEGREE = 111_000
 
 
 def raster_grid(location: Location) -> tuple[GeoBox, int, float | None]:
@@ -74,7 +78,7 @@ def folder_bands(folder: Location, sensor: Sensor) -> dict[str, BandFile]:
     if folder.is_remote:
         raise SceneError(f"{folder}: a remote folder cannot be listed. Give a stack file, or copy the folder.")
     found: dict[str, BandFile] = {}
-    for path in sorted(p for p in folder.path.rglob("*") if p.suffix.lower() in _SUFFIXES and p.name[0] != "."):
+    for path in _rasters(folder):
         band = band_of_file(path.name, sensor)
         if band is None:
             continue
@@ -90,6 +94,42 @@ def folder_bands(folder: Location, sensor: Sensor) -> dict[str, BandFile]:
     if not found:
         raise SceneError(f"{folder} holds no {sensor} band files (names that end in _B02.jp2, _VV.tif or the like).")
     return {band: found[band] for band in BANDS[sensor] if band in found}
+
+
+def scl_file(folder: Location) -> BandFile | None:
+    """The scene classification layer in a folder, that of 20 m where there are several; None if there is none.
+
+    Raises:
+        SceneError: If there are two of the same resolution, or a file has several bands.
+    """
+    found: dict[float, BandFile] = {}
+    for path in (p for p in _rasters(folder) if is_scl_file(p.name)):
+        file = _single_band(Location(path), "SCL")
+        if _pixel(file) in found:
+            raise SceneError(
+                f"{folder} holds two scene classifications: {found[_pixel(file)].location} and {path}. One folder is one "
+                "scene of one date: give each its own folder."
+            )
+        found[_pixel(file)] = file
+    return found[min(found, key=lambda size: abs(size - SCL_RESOLUTION))] if found else None
+
+
+def raster_tag(location: Location, name: str) -> str | None:
+    """A tag of a raster file, or None.
+
+    Raises:
+        SceneError: If it cannot be opened.
+    """
+    try:
+        with rasterio.open(location) as dataset:
+            value = dataset.tags().get(name)
+    except RasterioError as error:
+        raise SceneError(f"{location} cannot be opened as a raster: {error}. Is it whole?") from error
+    return None if value is None else str(value)
+
+
+def _rasters(folder: Location) -> list[Path]:
+    return sorted(p for p in folder.path.rglob("*") if p.suffix.lower() in _SUFFIXES and p.name[0] != ".")
 
 
 def _single_band(location: Location, band: str) -> BandFile:
@@ -132,6 +172,22 @@ def require_one_footprint(found: Mapping[str, BandFile], scene: str) -> None:
 
 def _pixel(file: BandFile) -> float:
     return float(abs(file.grid.resolution.x))
+
+
+def pixel_metres(grid: GeoBox, latitude: float | None = None) -> tuple[float, float]:
+    """Size of a pixel in metres, across and down.
+
+    Args:
+        grid: In metres, or in degrees.
+        latitude: Where, in radians, for a grid in degrees; by default its middle.
+    """
+    width, height = abs(float(grid.resolution.x)), abs(float(grid.resolution.y))
+    if grid.crs is None or not grid.crs.geographic:
+        return width, height
+    if latitude is None:
+        box = grid.boundingbox
+        latitude = math.radians((box.bottom + box.top) / 2)
+    return width * _METRES_A_DEGREE * math.cos(latitude), height * _METRES_A_DEGREE
 
 
 def place_of(grid: GeoBox) -> str:

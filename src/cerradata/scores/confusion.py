@@ -104,6 +104,27 @@ def write_confusion(path: Path, matrix: CountArray, names: Sequence[str] | None 
     write_text(path, text.getvalue())
 
 
+def merge_confusion(matrix: CountArray, table: LabelArray, classes: int) -> CountArray:
+    """The confusion matrix of the same pixels at a coarser level.
+
+    Args:
+        matrix: (fine classes, fine classes), rows truth, columns prediction.
+        table: Coarse class id at each fine one (`Legend.lookup`).
+        classes: Number of coarse classes.
+
+    Returns:
+        (classes, classes) int64.
+
+    Raises:
+        DatasetError: If the matrix is no matrix of counts.
+    """
+    check_matrix(matrix)
+    ids = table[: len(matrix)]
+    merged = np.zeros((classes, classes), np.int64)
+    np.add.at(merged, (ids[:, None], ids[None, :]), matrix)
+    return merged
+
+
 def check_matrix(matrix: CountArray) -> None:
     """Raise `DatasetError` unless `matrix` is square, integer and without negative counts."""
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.shape[0] == 0:

@@ -235,6 +235,7 @@ def _record(config: TrainConfig, dataset: CerraData4MM, root: Path, best: dict[s
             "name": info.name,
             "patches": info.patches,
             "attribution": list(info.attribution),
+            "simulated": list(info.simulated),
             "time_windows": info.provenance.get("time_windows", {}),
             "resampling": info.provenance.get("resampling", {}),
         },

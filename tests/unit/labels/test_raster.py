@@ -8,6 +8,7 @@ from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
+from pyproj import Transformer
 
 from cerradata.core.errors import LabelError, SceneError
 from cerradata.core.locations import Location
@@ -198,3 +199,23 @@ def test_the_real_land_cover_maps_of_terramesh(shared_data: Path) -> None:
         own = reference.grid  # type: ignore[attr-defined]
         reference.check(own)
         assert legend.strange_values(reference.read(own), 1) == {}
+
+
+def test_a_geographic_reference_lies_where_it_should(tmp_path: Path, make_raster: Factory) -> None:
+    """TerraClass is published in SIRGAS 2000, in degrees: the class of each UTM pixel is that under its centre."""
+    step, west, north = 9e-5, -48.02, -7.0
+    rows, columns = np.mgrid[:220, :240]
+    codes = np.where(rows // 20 % 2 == columns // 30 % 2, 1, 11).astype(np.uint8)
+    path = make_raster(tmp_path / "map.tif", codes, crs="EPSG:4674", transform=Affine(step, 0, west, 0, -step, north))
+    reference = opened(path)
+    target = GeoBox((120, 110), Affine(10, 0, 166_840, 0, -10, 9_224_850), "EPSG:32723")
+    reference.check(target)
+    labels = reference.read(target)
+    to_degrees = Transformer.from_crs("EPSG:32723", "EPSG:4674", always_xy=True)
+    right = 0
+    for row in range(0, 120, 7):
+        for col in range(0, 110, 7):
+            longitude, latitude = to_degrees.transform(*(target.transform * (col + 0.5, row + 0.5)))
+            code = codes[int((north - latitude) / step), int((longitude - west) / step)]
+            right += labels[row, col] == (1 if code == 1 else 0)
+    assert right / len(range(0, 120, 7)) / len(range(0, 110, 7)) > 0.97  # but for ties at the boundaries

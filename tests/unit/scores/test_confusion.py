@@ -8,7 +8,9 @@ from hypothesis.extra import numpy as hnp
 from sklearn.metrics import confusion_matrix as peer_confusion_matrix
 
 from cerradata.core.errors import DatasetError
+from cerradata.legend import load_legend
 from cerradata.scores import confusion_matrix, read_confusion, write_confusion
+from cerradata.scores.confusion import merge_confusion
 
 LARGE = (1 << 18) + 3  # more than one chunk, and odd, so that the last pair of pixels is half empty
 
@@ -222,3 +224,19 @@ def test_writing_refuses_what_reading_would(
     with pytest.raises(DatasetError, match=message):
         write_confusion(tmp_path / "confusion.csv", matrix, names)
     assert not (tmp_path / "confusion.csv").exists()
+
+
+def test_classes_merge_to_those_of_a_coarser_level() -> None:
+    fine = np.asarray([[5, 1, 2], [3, 7, 4], [0, 6, 8]], np.int64)
+    table = np.full(256, 255, np.uint8)
+    table[:3] = (1, 0, 1)  # the first and the third are one
+    merged = merge_confusion(fine, table, 2)
+    np.testing.assert_array_equal(merged, [[7, 7], [7, 15]])
+    assert merged.sum() == fine.sum()
+
+
+def test_the_published_matrices_keep_their_pixels_when_merged(shared_data: Path) -> None:
+    _, fine = read_confusion(shared_data / "published" / "unet_concat_w_l2_confusion_matrix.csv")
+    legend = load_legend("cerradata-4mm")
+    merged = merge_confusion(fine, legend.lookup(2, 1), len(legend.level(1)))
+    np.testing.assert_allclose(merged.sum(axis=1)[:2] / (18186594, 28283543), 1, rtol=2e-4)

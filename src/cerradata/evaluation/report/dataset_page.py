@@ -85,6 +85,7 @@ def dataset_page(root: Path) -> str:
         "dataset.html.jinja",
         {
             "info": info,
+            "simulated": info.simulated,
             "folder": root.resolve().name,
             "lede": _lede(info, area),
             "facts": _facts(info, index, area),

@@ -72,6 +72,7 @@ def run_page(path: Path) -> str:
         "run.html.jinja",
         {
             "record": record,
+            "simulated": record.simulated,
             "folder": path.resolve().name,
             "model": _model(record),
             "title": f"{_model(record)} on {record.dataset.get('name', 'an unnamed dataset')}",
