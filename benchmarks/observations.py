@@ -97,7 +97,9 @@ def summarise(
         "epochs": epochs,
         "runs": [{k: v for k, v in row.items() if k != "confusion"} for row in rows],
         "confusion_msi_sar": both.tolist(),
-        "spearman_with_published": {name: round(rank_correlation(both, own), 3) for name, own in published.items()},
+        "spearman_with_published": {
+            name: round(rank_correlation(both, own), 3) if both.any() else None for name, own in published.items()
+        },
         "spearman_of_the_two_published": round(rank_correlation(published["unet"], published["transnuseg"]), 3),
     }
 

@@ -12,7 +12,9 @@ from cerradata.core.errors import ConfigError
 from cerradata.core.locations import Location
 from cerradata.core.types import Sensor, SplitName
 from cerradata.cube import GridConfig
+from cerradata.evaluation.independent import score_on_reference
 from cerradata.evaluation.testing import ScoreOptions, score_run, simulated_of, with_simulated
+from cerradata.labels import ReferenceSource
 from cerradata.mapping.map import MapConfig, map_scenes
 from cerradata.mapping.predict import PredictOptions
 from cerradata.patches.config import BuildConfig
@@ -52,6 +54,8 @@ def test_command(
     *,
     data: Location | None = None,
     split: SplitName = "test",
+    reference: Location | None = None,
+    codes: str | None = None,
     batch_size: int = 32,
     device: str = "cpu",
     format: Format = "text",
@@ -59,12 +63,15 @@ def test_command(
 ) -> int:
     """Score a run on the test split: scores, confusion matrix and plots are written into the run folder.
 
-    A test split that holds patches seen in training is refused.
+    A test split that holds patches seen in training is refused. With --reference, the same predictions are scored against
+    another map than the dataset's labels (an independent one, or the truth of a simulated area), and nothing is written.
 
     Args:
         run: The run folder.
         data: Folder of the dataset; by default the one that the run was trained on.
         split: Split to score.
+        reference: Raster of another reference.
+        codes: Source of the legend that translates its codes, for example terraclass-cerrado-2022.
         batch_size: Patches in a batch.
         device: Device of PyTorch: cpu, cuda, ...
         format: text or json.
@@ -73,14 +80,23 @@ def test_command(
     folder = RunFolder(run.path)
     record = folder.read()
     root = Path(folder.config()["data"]) if data is None else data.path
-    scores = score_run(folder, root, ScoreOptions(split, batch_size, device, quiet or format == "json"))
+    options = ScoreOptions(split, batch_size, device, quiet or format == "json")
+    if (reference is None) != (codes is None):
+        raise ConfigError("Give --reference (a raster) and --codes (the source of its codes in the legend) together.")
+    if reference is not None and codes is not None:
+        scores = score_on_reference(folder, root, ReferenceSource(codes, raster=reference), options)
+    else:
+        scores = score_run(folder, root, options)
     simulated = simulated_of(record, root)
     if format == "json":
         show_json(with_simulated(scores.to_dict(), simulated))
     else:
         show_scores(scores, f"{run.name} on the {split} split of {record.dataset['name']}")
         show_simulated(simulated)
-        show_lines([f"scores: {folder.scores(split)}", f"plots: {folder.plots}"])
+        if reference is None:
+            show_lines([f"scores: {folder.scores(split)}", f"plots: {folder.plots}"])
+        else:
+            show_lines([f"scored against {reference}, not against the dataset's labels; nothing was written"])
     return 0
 
 
@@ -105,7 +121,8 @@ class MapSettings:
 
     Attributes:
         bands: Band names in the order of the file, for a file with all bands.
-        offset: Sentinel-2: the product's BOA_ADD_OFFSET or RADIO_ADD_OFFSET, -1000 or 0.
+        offset: Sentinel-2: the product's BOA_ADD_OFFSET or RADIO_ADD_OFFSET, -1000 or 0; by default read from the metadata
+            in the scene's folder, where there are any.
         unit: Sentinel-1: amplitude, linear or db.
         crop: Rows and columns of a tile that the network sees at once.
         overlap: Rows and columns that neighbouring tiles share and blend.
@@ -137,8 +154,9 @@ def map_command(
 
     Args:
         run: The run folder.
-        scenes: A folder with one file a band, or a file with all bands (say --bands, and --offset or --unit); or a YAML
-            file with `scenes:` (and `grid:`), a build configuration for example, where there are several.
+        scenes: A folder with one file a band (its metadata tell the offset, else say --offset), or a file with all bands
+            (say --bands, and --offset or --unit); or a YAML file with `scenes:` (and `grid:`), a build configuration for
+            example, where there are several.
         settings: How to read the scenes and run the network.
         out: The map, a .tif.
         overwrite: Replace the map that is there.

@@ -29,8 +29,9 @@ def first_valid(
         resampling: Kernel.
 
     Returns:
-        (bands, rows, columns) float32, NaN where no scene has data. Each pixel is decided for itself, so the result does
-        not depend on how an area is divided into windows.
+        (bands, rows, columns) float32, NaN where no scene has data. Each pixel is decided for itself, so the result
+        depends on how an area is divided into windows no more than `resample_window` does: by the last bit within one CRS.
+        Between two, a pixel at the very edge of a mask may come from another scene (5 in a million, measured).
 
     Raises:
         SceneError: If a file cannot be read.

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -64,7 +65,7 @@ def stored_layers(config: BuildConfig, scenes: list[Scene]) -> dict[str, StoredL
         own = [scene for scene in scenes if scene.sensor == sensor]
         if own:
             folder = config.folders.get(name, IMAGE_LAYERS[name][0])
-            radiometry = _stored_radiometry(name, config, own[0])
+            radiometry = _stored_radiometry(name, config, own)
             used = () if name == "elevation" else windows
             layers[name] = StoredLayer(
                 name,
@@ -140,8 +141,8 @@ def read_layer(path: Path) -> tuple[Array, str | None, Affine | None]:
         raise DatasetError(f"{path} cannot be read ({error}): it is damaged or cut short. Fetch it again.") from error
 
 
-def _stored_radiometry(name: str, config: BuildConfig, first: Scene) -> Radiometry:
-    source = first.radiometry
+def _stored_radiometry(name: str, config: BuildConfig, scenes: list[Scene]) -> Radiometry:
+    first = scenes[0]
     match name:
         case "msi":
             return Radiometry(
@@ -151,17 +152,23 @@ def _stored_radiometry(name: str, config: BuildConfig, first: Scene) -> Radiomet
                 scale=1e-4,
                 offset=-config.msi.stored_offset * 1e-4,
                 nodata=0.0,
-                product_level=source.product_level,
-                processing_baseline=source.processing_baseline,
+                product_level=_agreed(scenes, "product_level"),
+                processing_baseline=_agreed(scenes, "processing_baseline"),
             )
         case "sar":
             return Radiometry(
                 sensor="sentinel-1",
                 bands=config.sar.bands or tuple(first.bands),
-                unit=config.sar.unit or source.unit,
-                calibration=source.calibration,
-                orbit_pass=source.orbit_pass,
-                relative_orbit=source.relative_orbit,
+                unit=config.sar.unit or first.radiometry.unit,
+                calibration=_agreed(scenes, "calibration"),
+                orbit_pass=_agreed(scenes, "orbit_pass"),
+                relative_orbit=_agreed(scenes, "relative_orbit"),
             )
         case _:
             return Radiometry(sensor="elevation", bands=tuple(first.bands), unit="metre")
+
+
+def _agreed(scenes: list[Scene], name: str) -> Any:  # noqa: ANN401 - the type of the field
+    """What all scenes say; None where they differ: the dataset then is of none of them (`provenance` has each)."""
+    said = {getattr(scene.radiometry, name) for scene in scenes}
+    return said.pop() if len(said) == 1 else None

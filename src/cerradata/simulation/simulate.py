@@ -4,6 +4,8 @@ import datetime as dt
 import hashlib
 import json
 import multiprocessing
+import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
@@ -153,6 +155,15 @@ _here: list[tuple[World, SimulationConfig, Path]] = []
 def _prepare(world: World, config: SimulationConfig, root: Path) -> None:
     threadpool_limits(1)
     _here[:] = [(world, config, root)]
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this worker when the process that started it is gone: one that was killed cannot tell its workers."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _do_here(task: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Scores against another reference than the dataset's own labels."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from affine import Affine
 
+from cerradata.commands.main import main
 from cerradata.core.locations import Location
 from cerradata.evaluation.baseline import fit_random_forest, random_forest_scores
 from cerradata.evaluation.independent import IndependentLabels, score_on_reference
@@ -77,3 +79,16 @@ def test_the_forest_can_be_scored_on_it_too(trained_run: Run, split_dataset: Pat
     labels = IndependentLabels.open(split_dataset, same, record.level)
     other = random_forest_scores(record, split_dataset, forest=forest, labels=labels)
     assert without_objects(other) == without_objects(own)
+
+
+def test_the_command_scores_against_a_file_and_writes_nothing(
+    run_copy: Run, split_dataset: Path, same: ReferenceSource, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {p: p.stat().st_mtime_ns for p in run_copy.path.rglob("*")}
+    words = ["test", str(run_copy.path), "--data", str(split_dataset), "--format", "json"]
+    assert main([*words, "--reference", str(same.raster), "--codes", "terraclass-cerrado-2022"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["classes_averaged"] > 1
+    assert {p: p.stat().st_mtime_ns for p in run_copy.path.rglob("*")} == before
+    assert main([*words, "--codes", "terraclass-cerrado-2022"]) == 1
+    assert "together" in capsys.readouterr().err

@@ -40,7 +40,9 @@ def test_a_real_dataset_says_nothing(golden_dataset: Path, tmp_path: Path, capsy
     assert DatasetInfo.read(golden_dataset).simulated == ()
     assert main(["verify", str(golden_dataset), "--quiet"]) == 0
     assert "imulated" not in capsys.readouterr().out
-    assert "Simulated data" not in write_report(golden_dataset, tmp_path / "page.html").read_text()
+    page = write_report(golden_dataset, tmp_path / "page.html").read_text()
+    assert "imulated data" not in page
+    assert page.count("\n.notice {") == 1  # the banner has a style of its own and leaves that of other notices
 
 
 def test_old_datasets_and_runs_are_read(dataset_copy: Path, run_copy: Run) -> None:
@@ -63,8 +65,9 @@ def test_the_dataset_and_what_is_printed(simulated: Path, tmp_path: Path, capsys
     assert main(["stats", str(simulated), "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["simulated"] == [LABEL]
     page = write_report(simulated, tmp_path / "page.html").read_text()
-    assert "<strong>Simulated data.</strong>" in page
-    assert LABEL in page
+    assert page.index("<strong>Simulated data.</strong>") < page.index("<h1>")
+    assert f"<small>{LABEL}</small>" in page
+    assert "(simulated data)</title>" in page
 
 
 def test_the_run_its_scores_its_map_and_its_page(

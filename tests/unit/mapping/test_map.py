@@ -12,6 +12,7 @@ import torch
 from rasterio.warp import calculate_default_transform, reproject
 from torch import nn
 
+from cerradata.commands.main import main
 from cerradata.core.errors import ConfigError, OutputError, SceneError
 from cerradata.core.locations import Location
 from cerradata.cube.grid import GridConfig
@@ -22,6 +23,7 @@ from cerradata.patches.build import BuildOptions, build_dataset
 from cerradata.patches.config import MsiConfig, SelectionConfig
 from cerradata.runs import RunFolder
 from cerradata.scenes import SceneSource
+from cerradata.scenes.bands import MSI_BANDS
 from cerradata.training import TrainConfig, TrainOptions, load_run, train
 
 PATCH, COLUMNS = 16, 5
@@ -151,6 +153,27 @@ def test_scene_with_another_offset_gives_the_same_map(
     scenes = (replace(msi, path=Location(path), offset=0), sar)
     np.testing.assert_array_equal(mapped(run, scenes=scenes), mapped(run))
     assert (mapped(run, scenes=(replace(msi, path=Location(path)), sar)) != mapped(run)).any(), "the offset matters"
+
+
+def test_a_folder_with_metadata_is_mapped_by_its_name_alone(
+    trained: Trained,
+    mapped: Mapped,
+    sources: Sources,
+    tmp_path: Path,
+    make_raster: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run, _ = trained(training={"modality": "msi"})
+    folder, out = tmp_path / "S2A_MSIL2A_20220710", tmp_path / "by-name.tif"
+    for band, numbers in zip(MSI_BANDS, sources.msi, strict=True):
+        make_raster(folder / f"T22MGU_{band}.tif", numbers)
+    words = ["map", str(run.path), str(folder), "--out", str(out), "--crop", "32", "--overlap", "8", "--quiet"]
+    assert main(words) == 1
+    assert "`offset` is missing" in " ".join(capsys.readouterr().err.split())
+    (folder / "MTD_MSIL2A.xml").write_text('<Product><BOA_ADD_OFFSET band_id="0">-1000</BOA_ADD_OFFSET></Product>')
+    assert main(words) == 0
+    with rasterio.open(out) as file:
+        np.testing.assert_array_equal(file.read(1), mapped(run, scenes=sources.config.scenes[:1]))
 
 
 def test_radar_in_another_unit_gives_the_same_map(

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -6,8 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cerradata.core.errors import DatasetError
-from cerradata.patches.stored import StoredLayer, read_layer
-from cerradata.scenes import Radiometry
+from cerradata.core.locations import Location
+from cerradata.labels import ReferenceSource
+from cerradata.legend import LegendName
+from cerradata.patches.config import BuildConfig
+from cerradata.patches.stored import StoredLayer, read_layer, stored_layers
+from cerradata.scenes import Radiometry, SceneSource, open_scene
 
 
 def msi(offset: int) -> StoredLayer:
@@ -51,6 +56,21 @@ def test_radar_is_stored_in_its_unit(unit: str, number: float) -> None:
     assert found.dtype == np.float32
     assert found[0, 0, 0] == pytest.approx(number, rel=1e-5)
     assert np.isnan(found[0, 0, 1])
+
+
+def test_what_the_dates_do_not_agree_on_is_not_said_of_the_dataset(
+    tmp_path: Path, make_sentinel1_stack: Callable[..., Path]
+) -> None:
+    scenes, sources = [], []
+    for day, orbit in (("20220712", 68), ("20220713", 141)):
+        path = Location(make_sentinel1_stack(tmp_path / f"S1A_{day}.tif", size=4))
+        said = {"unit": "amplitude", "calibration": "gamma0", "orbit_pass": "descending", "relative_orbit": orbit}
+        sources.append(SceneSource("sentinel-1", path, ("VV", "VH"), **said))
+        scenes.append(open_scene(sources[-1]))
+    config = BuildConfig(tuple(sources), ReferenceSource("none", raster=path), LegendName("cerradata-4mm"))
+    together = stored_layers(config, scenes)["sar"].radiometry
+    assert (together.calibration, together.orbit_pass, together.relative_orbit) == ("gamma0", "descending", None)
+    assert stored_layers(config, scenes[:1])["sar"].radiometry.relative_orbit == 68
 
 
 def test_file_that_is_none_is_named(tmp_path: Path) -> None:

@@ -1,7 +1,15 @@
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from cerradata.core.errors import SceneError
+from cerradata.core.locations import Location
+from cerradata.scenes import SceneSource, open_scene
 from cerradata.scenes.mask import edge_strip
+
+Factory = Callable[..., Path]
 
 
 def test_the_strip_is_as_wide_as_asked() -> None:
@@ -34,3 +42,19 @@ def test_noise_along_a_slanted_edge_is_hidden(lean: float) -> None:
     assert not (noise & ~hidden).any()
     framed = (rows > 70) & (rows < 530) & (columns < 830)
     assert not (hidden & (inside > 700) & framed).any()
+
+
+def test_a_mask_whose_file_has_gone_is_told_with_its_name(
+    tmp_path: Path, make_sentinel2_folder: Factory, make_raster: Factory
+) -> None:
+    folder = make_sentinel2_folder(tmp_path / "july", size=12, bands=("B02",))
+    classes = make_raster(folder / "SCL.tif", np.full((6, 6), 4, np.uint8), resolution=20)
+    radar = make_raster(tmp_path / "S1A_VV.tif", np.ones((4, 4), np.float32))
+    (cloud,) = open_scene(SceneSource("sentinel-2", Location(folder), offset=0)).masks
+    (border,) = open_scene(SceneSource("sentinel-1", Location(radar), ("VV",), unit="linear", border=10.0)).masks
+    classes.unlink()
+    radar.unlink()
+    with pytest.raises(SceneError, match=r"Cannot read the scene classification of scene july: .*SCL\.tif"):
+        cloud.read(slice(0, 2), slice(0, 2))
+    with pytest.raises(SceneError, match=r"Cannot read the edge of scene S1A_VV\.tif: .*S1A_VV\.tif"):
+        border.read(slice(0, 2), slice(0, 2))

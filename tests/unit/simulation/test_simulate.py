@@ -172,6 +172,34 @@ def test_a_killed_simulation_goes_on_and_is_the_same(simulation: Simulation, tmp
     assert kept == {p: p.stat().st_mtime_ns for p in (root / "truth").glob("*.tif")}  # not done twice
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="it looks at processes in /proc, which is of Linux")
+def test_no_worker_outlives_a_killed_simulation(tmp_path: Path) -> None:
+    words = ["simulate", "--area", "8x6", "--out", str(tmp_path / "area"), "--workers", "2", "--quiet"]
+    code = f"from cerradata.commands.main import main; raise SystemExit(main({words!r}))"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and len(workers_of(process.pid)) < 3:  # two, and the tracker of resources
+        time.sleep(0.1)
+    started = workers_of(process.pid)
+    assert len(started) >= 2
+    time.sleep(3)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    while time.monotonic() < deadline and any(is_alive(pid) for pid in started):
+        time.sleep(0.1)
+    assert not [pid for pid in started if is_alive(pid)]
+
+
+def workers_of(pid: int) -> list[int]:
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in path.read_text().split()] if path.exists() else []
+
+
+def is_alive(pid: int) -> bool:
+    path = Path(f"/proc/{pid}/stat")
+    return path.exists() and path.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
 def test_an_unfinished_simulation_of_something_else_is_not_taken_over(tmp_path: Path) -> None:
     (tmp_path / "simulation-journal.jsonl").write_text('{"configuration": "another"}\n')
     with pytest.raises(OutputError, match="unfinished simulation of another area"):
