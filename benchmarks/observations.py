@@ -18,17 +18,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import spearmanr
+from sklearn.ensemble import RandomForestClassifier
 
 from cerradata.core.files import write_json
 from cerradata.core.locations import Location
-from cerradata.evaluation.baseline import fit_random_forest, random_forest_scores
+from cerradata.evaluation.baseline import fit_random_forest
 from cerradata.evaluation.independent import IndependentLabels, score_on_reference
-from cerradata.evaluation.testing import ScoreOptions, score_run
+from cerradata.evaluation.testing import ScoreOptions, open_split, score_run
 from cerradata.labels import ReferenceSource
 from cerradata.patches.assign import assign_splits
 from cerradata.patches.split import SplitOptions
-from cerradata.scores.confusion import read_confusion
-from cerradata.scores.scores import Scores
+from cerradata.runs import RunFolder
+from cerradata.scores.confusion import confusion_matrix, read_confusion
+from cerradata.scores.scores import Scores, score_confusion
 from cerradata.training import TrainConfig, TrainOptions, train
 
 MODALITIES = ("msi", "sar", "msi+sar")
@@ -57,6 +59,24 @@ def rank_correlation(ours: Matrix, theirs: Matrix) -> float:
     return float(spearmanr(a[both], b[both]).statistic)
 
 
+def forest_scores(
+    forest: RandomForestClassifier, run: RunFolder, data: Path, truth: IndependentLabels
+) -> tuple[Scores, Scores]:
+    """Scores of a forest against the reference and against the truth, on every second row and column of the test split."""
+    test = open_split(run.read(), data, "test")
+    classes = len(test.level)
+    matrices = [np.zeros((classes, classes), np.int64) for _ in range(2)]
+    forest.set_params(n_jobs=-1)
+    for position, patch_id in enumerate(test.ids):
+        sample = test[position]
+        pixels = np.nan_to_num(sample["image"].numpy()[:, ::2, ::2])
+        found = forest.predict(pixels.reshape(len(pixels), -1).T).astype(np.uint8)
+        for matrix, labels in zip(matrices, (sample["mask"].numpy(), truth.read(patch_id)), strict=True):
+            matrix += confusion_matrix(labels[::2, ::2].ravel().astype(np.uint8), found, classes)
+    ours, theirs = (score_confusion(matrix, test.level.names) for matrix in matrices)
+    return ours, theirs
+
+
 def observe(area: Path, data: Path, seed: int, modality: str, epochs: int, out: Path) -> dict[str, Any]:
     config = TrainConfig(
         data=Location(data), encoder="resnet18", modality=modality, level=2, augmentation="flips",  # type: ignore[arg-type]
@@ -66,19 +86,19 @@ def observe(area: Path, data: Path, seed: int, modality: str, epochs: int, out: 
     started = time.perf_counter()
     run = train(config, out / f"{modality.replace('+', '-')}-{seed}", TrainOptions(quiet=True))
     seconds = time.perf_counter() - started
-    truth = ReferenceSource("terraclass-cerrado-2022", raster=Location(area / "truth" / "terraclass_2022.tif"))
+    source = ReferenceSource("terraclass-cerrado-2022", raster=Location(area / "truth" / "terraclass_2022.tif"))
     record, quiet = run.read(), ScoreOptions(quiet=True)
     forest = fit_random_forest(record, data, seed=seed)
+    labels = IndependentLabels.open(data, source, record.level)
+    forest_reference, forest_truth = forest_scores(forest, run, data, labels)
     return {
         "seed": seed,
         "modality": modality,
         "training_seconds": round(seconds),
         "unet_reference": brief(score_run(run, data, quiet)),
-        "unet_truth": brief(score_on_reference(run, data, truth, quiet)),
-        "forest_reference": brief(random_forest_scores(record, data, forest=forest)),
-        "forest_truth": brief(
-            random_forest_scores(record, data, forest=forest, labels=IndependentLabels.open(data, truth, record.level))
-        ),
+        "unet_truth": brief(score_on_reference(run, data, source, quiet)),
+        "forest_reference": brief(forest_reference),
+        "forest_truth": brief(forest_truth),
         "confusion": read_confusion(run.confusion("test"))[1].tolist(),
     }
 

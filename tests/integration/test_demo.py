@@ -34,9 +34,10 @@ def test_the_dataset_holds_both_sensors_both_levels_and_edges(demo: Path) -> Non
 
 def test_scores_of_network_and_forest_on_the_same_pixels(demo: Path) -> None:
     scores = json.loads((demo / "scores.json").read_text())
-    assert len(scores) == 2
+    assert len(scores) == 4  # two models, against the reference and against the truth
     supports = [[c["support"] for c in own["per_class"]] for own in scores.values()]
     assert supports[0] == supports[1]
+    assert supports[2] == supports[3] != supports[0]
     assert scores["random forest (one pixel at a time)"]["overall_accuracy"] > 50
 
 

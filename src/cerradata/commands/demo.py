@@ -8,13 +8,11 @@ from pathlib import Path
 from cerradata.commands.parser import parse_file
 from cerradata.commands.show import show_lines, show_selection
 from cerradata.commands.simulation import show_simulation
-from cerradata.commands.walkthrough import FOREST, announce, model_name, score_beside_forest, show_comparison
+from cerradata.commands.walkthrough import announce, model_name, score_beside_forest, show_comparison
 from cerradata.core.files import claim_folder, write_json
 from cerradata.core.locations import Location
-from cerradata.evaluation.independent import score_on_reference
 from cerradata.evaluation.preview import map_preview
 from cerradata.evaluation.report import write_report
-from cerradata.evaluation.testing import ScoreOptions
 from cerradata.labels import ReferenceSource
 from cerradata.mapping.map import MapConfig, map_scenes
 from cerradata.patches.assign import assign_splits
@@ -69,20 +67,19 @@ def demo(
     report = build_dataset(config, root / "dataset", BuildOptions(quiet=quiet))
     show_selection(report.tally, report.info.legend)
     announce("3/6 Splitting it by spatial blocks")
-    options = SplitOptions("blocks", val_share=0.15, test_share=0.25, buffer=_PATCH * 10.0, seed=seed)
+    options = SplitOptions("blocks", val_share=0.15, test_share=0.25, block_size=2560.0, seed=seed)
     show_lines(certificate_lines(assign_splits(root / "dataset", options)))
     announce("4/6 Training a small U-Net on both sensors")
     run = _train(root, epochs, quiet=quiet)
     announce("5/6 Scoring it beside a random forest, at both levels, and against the truth")
-    scores = score_beside_forest(root, run, quiet=quiet)
     truth = ReferenceSource(config.reference.codes, raster=Location(root / "area" / "truth" / "terraclass_2022.tif"))
-    against_truth = score_on_reference(run, root / "dataset", truth, ScoreOptions(quiet=quiet))
+    scores = score_beside_forest(root, run, truth=truth, quiet=quiet)
     announce("6/6 Mapping the whole area, writing the reports")
     files = map_scenes(run, MapConfig(config.scenes, config.grid, quiet=quiet), root / "map.tif")
     map_preview(files.map, run.plots / "map.png")
     page = write_report(run.path, root / "report.html")
     dataset_page = write_report(root / "dataset", root / "dataset-report.html")
-    _show(run, scores, against_truth)
+    _show(run, scores)
     show_lines(
         [
             "These figures are of simulated data: they show that the chain works, not which model is better elsewhere.",
@@ -117,17 +114,11 @@ def _train(root: Path, epochs: int, *, quiet: bool) -> RunFolder:
     return train(config, root / "run", TrainOptions(quiet=quiet))
 
 
-def _show(run: RunFolder, scores: Mapping[str, Scores], against_truth: Scores) -> None:
-    record, name = run.read(), model_name(run)
+def _show(run: RunFolder, scores: Mapping[str, Scores]) -> None:
+    record = run.read()
     fine, coarse = record.legend.level(2), record.legend.level(1)
     _, matrix = read_confusion(run.confusion("test"))
     merged = merge_confusion(matrix, record.legend.lookup(fine.number, coarse.number), len(coarse))
-    show_comparison(
-        "Scores on the test split, in % (simulated data)",
-        {
-            f"{name}, level 2": scores[name],
-            f"{FOREST}, level 2": scores[FOREST],
-            f"{name}, level 2, against the truth": against_truth,
-            f"{name}, its classes merged to level 1": score_confusion(merged, coarse.names),
-        },
-    )
+    rows = {f"level 2, {name}": own for name, own in scores.items()}
+    rows[f"level 1, {model_name(run)}"] = score_confusion(merged, coarse.names)
+    show_comparison("Scores on the test split, in % (simulated data)", rows)

@@ -5,12 +5,15 @@ from pathlib import Path
 
 from cerradata.commands.show import show_lines, show_table
 from cerradata.core.files import write_json
-from cerradata.evaluation.baseline import random_forest_scores
+from cerradata.evaluation.baseline import fit_random_forest, random_forest_scores
+from cerradata.evaluation.independent import IndependentLabels, score_on_reference
 from cerradata.evaluation.testing import ScoreOptions, score_run, simulated_of, with_simulated
+from cerradata.labels import ReferenceSource
 from cerradata.runs import RunFolder
 from cerradata.scores.scores import Scores
 
 FOREST = "random forest (one pixel at a time)"
+AGAINST_TRUTH = "against the truth"
 
 
 def announce(step: str) -> None:
@@ -24,20 +27,31 @@ def model_name(run: RunFolder) -> str:
     return f"{record.model.name} ({record.model.encoder})"
 
 
-def score_beside_forest(root: Path, run: RunFolder, *, quiet: bool) -> dict[str, Scores]:
+def score_beside_forest(
+    root: Path, run: RunFolder, *, truth: ReferenceSource | None = None, quiet: bool
+) -> dict[str, Scores]:
     """Scores of a run and of a random forest on the same test split, also written as `scores.json` into `root`.
 
     Args:
         root: Folder of the demonstration, with the dataset in `dataset`.
         run: The run.
+        truth: Another reference to score both against too.
         quiet: Show no progress.
+
+    Returns:
+        By name of the model, with ", against the truth" behind it for those scores.
     """
-    data = root / "dataset"
+    data, record, name = root / "dataset", run.read(), model_name(run)
+    forest = fit_random_forest(record, data)
     scores = {
-        model_name(run): score_run(run, data, ScoreOptions(quiet=quiet)),
-        FOREST: random_forest_scores(run.read(), data),
+        name: score_run(run, data, ScoreOptions(quiet=quiet)),
+        FOREST: random_forest_scores(record, data, forest=forest),
     }
-    simulated = simulated_of(run.read(), data)
+    if truth is not None:
+        labels = IndependentLabels.open(data, truth, record.level)
+        scores[f"{name}, {AGAINST_TRUTH}"] = score_on_reference(run, data, truth, ScoreOptions(quiet=quiet))
+        scores[f"{FOREST}, {AGAINST_TRUTH}"] = random_forest_scores(record, data, forest=forest, labels=labels)
+    simulated = simulated_of(record, data)
     plain = {model: with_simulated(own.to_dict(), simulated) for model, own in scores.items()}
     write_json(root / "scores.json", plain)
     write_json(run.path / "baselines.json", {FOREST: plain[FOREST]})

@@ -12,8 +12,9 @@ from cerradata.core.files import atomic_path
 from cerradata.core.types import SIMULATED_TAG, FloatArray
 from cerradata.simulation.area import grid_of
 from cerradata.simulation.catalog import SceneFiles
+from cerradata.simulation.channels import draw_channels
 from cerradata.simulation.noise import Window, fractal_noise, key_of
-from cerradata.simulation.surface import draw_channels, upsample
+from cerradata.simulation.surface import upsample
 from cerradata.simulation.world import World
 
 STEP = 3

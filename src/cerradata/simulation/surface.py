@@ -4,33 +4,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import distance_transform_edt, map_coordinates
+from scipy.ndimage import map_coordinates
 
 from cerradata.core.types import BoolArray, FloatArray, LabelArray
+from cerradata.simulation.channels import Channels, draw_channels
 from cerradata.simulation.classes import Cover
 from cerradata.simulation.drainage import CELL
 from cerradata.simulation.noise import Window, fractal_noise, key_of, mix, smooth_noise, uniform
 from cerradata.simulation.parcels import Parcels, parcels_of
 from cerradata.simulation.world import World
 
-REACH = 130
-"""Pixels around a window that decide about it: distances from rivers are cut off there."""
 NEVER = np.int16(9999)
-
-
-@dataclass(frozen=True)
-class Channels:
-    """Distance from the nearest river course, and what it is there.
-
-    Attributes:
-        distance: (rows, columns) float32 metres from the middle of the water; at most `REACH` pixels from a small river.
-        width: (rows, columns) float32 width of that river's water in metres.
-        level: (rows, columns) float32 elevation of its bed in metres.
-    """
-
-    distance: FloatArray
-    width: FloatArray
-    level: FloatArray
 
 
 @dataclass(frozen=True)
@@ -98,35 +82,6 @@ def draw_surface(world: World, window: Window) -> Surface:
     _paint_water(world, canvas, channels)
     _paint_settlement(world, canvas)
     return canvas
-
-
-def draw_channels(world: World, window: Window) -> Channels:
-    """Distance from the rivers in a window: from the nearest course, or from the trunk river where its bank is nearer."""
-    padded = window.pad(-(-REACH // window.step))
-    rivers = world.terrain.rivers.inside(padded)
-    frame = -(-REACH // window.step)
-    inner = (slice(frame, -frame), slice(frame, -frame))
-    distance = np.full(window.shape, REACH * 10, np.float32)
-    width, level = np.zeros(window.shape, np.float32), np.zeros(window.shape, np.float32)
-    if len(rivers.x):
-        at = np.full(padded.shape, -1, np.int32)
-        rows = ((rivers.y - padded.row) / padded.step).astype(int)
-        columns = ((rivers.x - padded.col) / padded.step).astype(int)
-        order = np.argsort(rivers.width, kind="stable")  # where two courses meet in a pixel, the wider one holds
-        at[rows[order], columns[order]] = order
-        far, nearest = distance_transform_edt(at < 0, return_indices=True)
-        index = at[nearest[0][inner], nearest[1][inner]]
-        distance = np.minimum(far[inner].astype(np.float32) * np.float32(10 * window.step), distance)
-        width, level = np.where(distance < REACH * 10, rivers.width[index], 0), rivers.level[index]
-    trunk = world.terrain.trunk
-    broad = trunk.distance(window)
-    nearer = broad - trunk.width / 2 < distance - width / 2
-    bed = trunk.level(window.y)[:, None]
-    return Channels(
-        np.where(nearer, broad, distance),
-        np.where(nearer, np.float32(trunk.width), width).astype(np.float32),
-        np.where(nearer, bed, level).astype(np.float32),
-    )
 
 
 def _coarse_cells(world: World, window: Window, parcels: Parcels) -> tuple[LabelArray, LabelArray]:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from cerradata.legend import load_legend
 from cerradata.simulation.area import Area
+from cerradata.simulation.channels import draw_channels
 from cerradata.simulation.classes import CODES, LEGEND, Cover
 from cerradata.simulation.drainage import fill_sinks
 from cerradata.simulation.elevation import elevation_of
@@ -14,7 +15,7 @@ from cerradata.simulation.noise import Window
 from cerradata.simulation.parameters import Parameters
 from cerradata.simulation.parcels import parcels_of
 from cerradata.simulation.reference import code_table
-from cerradata.simulation.surface import NEVER, draw_channels, draw_surface
+from cerradata.simulation.surface import NEVER, draw_surface
 from cerradata.simulation.world import World, simulate_world
 
 
