@@ -1,11 +1,13 @@
 """Commands on datasets: build, index, verify, split, stats."""
 
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from cerradata.commands.show import Format, show_json, show_lines, show_selection, show_simulated, show_table
+from cerradata.core.errors import CerradataError
 from cerradata.core.files import write_text
 from cerradata.core.locations import Location
 from cerradata.core.plain import plain
@@ -19,7 +21,7 @@ from cerradata.patches.config import BuildConfig
 from cerradata.patches.copy import DEFAULT_LEGEND, CopyFacts, index_copy
 from cerradata.patches.index import class_counts, read_index
 from cerradata.patches.info import DatasetInfo
-from cerradata.patches.layout import INFO_FILE, discover
+from cerradata.patches.layout import discover
 from cerradata.patches.split import SplitOptions, Strategy
 from cerradata.patches.verify import verify_dataset
 
@@ -116,11 +118,19 @@ def verify(
     elif problems:
         show_lines(f"{problem.kind}: {problem.message}" for problem in problems)
         show_lines([f"{directory}: {len(problems)} problems"])
+        show_simulated(_simulated(directory.path))
     else:
         show_lines([f"{directory} is whole: {len(discover(directory.path).ids):,} patches"])
-        if (directory.path / INFO_FILE).is_file():
-            show_simulated(DatasetInfo.read(directory.path).simulated)
+        show_simulated(_simulated(directory.path))
     return 1 if problems else 0
+
+
+def _simulated(root: Path) -> tuple[str, ...]:
+    """Which simulations made a dataset; nothing for a copy without `dataset.json`, or where it cannot be read."""
+    try:
+        return DatasetInfo.read(root).simulated
+    except CerradataError:  # a damaged `dataset.json` is among the problems already
+        return ()
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def test_command(
         scores = score_on_reference(folder, root, ReferenceSource(codes, raster=reference), options)
     else:
         scores = score_run(folder, root, options)
-    simulated = simulated_of(record, root)
+    simulated = simulated_of(record, root, reference)
     if format == "json":
         show_json(with_simulated(scores.to_dict(), simulated))
     else:

@@ -11,8 +11,9 @@ from torch.utils.data import DataLoader
 
 from cerradata.core.errors import RunError
 from cerradata.core.files import write_json
+from cerradata.core.locations import Location
 from cerradata.core.progress import track
-from cerradata.core.types import CountArray, LabelArray, SplitName
+from cerradata.core.types import SIMULATED_TAG, CountArray, LabelArray, SplitName
 from cerradata.data import CerraData4MM, Modality
 from cerradata.data.picture import picture
 from cerradata.evaluation.plots import (
@@ -25,6 +26,7 @@ from cerradata.evaluation.plots import (
 from cerradata.patches.index import class_counts, read_index
 from cerradata.patches.info import DatasetInfo
 from cerradata.runs import RunFolder, RunRecord
+from cerradata.scenes.files import raster_tag
 from cerradata.scores.confusion import confusion_matrix, write_confusion
 from cerradata.scores.scores import Scores, score_confusion
 from cerradata.training import load_run
@@ -82,9 +84,21 @@ def score_run(run: RunFolder, data: Path, options: ScoreOptions | None = None) -
     return scores
 
 
-def simulated_of(record: RunRecord, data: Path) -> tuple[str, ...]:
-    """Which simulations made the data of a run, or those that it is tested on; nothing for real data."""
-    return tuple(sorted({*record.simulated, *DatasetInfo.read(data).simulated}))
+def simulated_of(record: RunRecord, data: Path, reference: Location | None = None) -> tuple[str, ...]:
+    """Which simulations made the data of a run, or those that it is tested on; nothing for real data.
+
+    Args:
+        record: The run.
+        data: Folder of the dataset that it is tested on.
+        reference: Raster of another reference that it is scored against.
+
+    Raises:
+        DatasetError: If the dataset cannot be read.
+        SceneError: If the reference cannot be opened.
+    """
+    found = {*record.simulated, *DatasetInfo.read(data).simulated}
+    said = None if reference is None else raster_tag(reference, SIMULATED_TAG)
+    return tuple(sorted(found if said is None else {*found, said}))
 
 
 def open_split(record: RunRecord, data: Path, split: SplitName) -> CerraData4MM:

@@ -11,6 +11,7 @@ from affine import Affine
 
 from cerradata.commands.main import main
 from cerradata.core.locations import Location
+from cerradata.core.types import SIMULATED_TAG
 from cerradata.evaluation.baseline import fit_random_forest, random_forest_scores
 from cerradata.evaluation.independent import IndependentLabels, score_on_reference
 from cerradata.evaluation.testing import ScoreOptions, score_run
@@ -92,3 +93,20 @@ def test_the_command_scores_against_a_file_and_writes_nothing(
     assert {p: p.stat().st_mtime_ns for p in run_copy.path.rglob("*")} == before
     assert main([*words, "--codes", "terraclass-cerrado-2022"]) == 1
     assert "together" in capsys.readouterr().err
+
+
+def test_a_simulated_reference_says_so_beside_real_data(
+    trained_run: Run,
+    split_dataset: Path,
+    tmp_path: Path,
+    make_raster: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    place = Affine(10, 0, WEST, 0, -10, NORTH)
+    path = make_raster(tmp_path / "truth.tif", terraclass(), transform=place, tags={SIMULATED_TAG: "world 0"})
+    words = ["test", str(trained_run.path), "--data", str(split_dataset), "--reference", str(path)]
+    words += ["--codes", "terraclass-cerrado-2022", "--quiet"]
+    assert main([*words, "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["simulated"] == ["world 0"]
+    assert main(words) == 0
+    assert "Simulated data (world 0): no figure here is of a real place." in capsys.readouterr().out

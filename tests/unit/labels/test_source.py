@@ -6,6 +6,7 @@ import pytest
 
 from cerradata.core.errors import ConfigError, LegendError
 from cerradata.core.locations import Location
+from cerradata.core.types import SIMULATED_TAG
 from cerradata.labels import ReferenceSource, open_reference
 from cerradata.labels.polygons import PolygonReference
 from cerradata.labels.raster import RasterReference
@@ -42,6 +43,22 @@ def test_each_kind_is_opened(tmp_path: Path, make_reference_raster: Factory, mak
     )
     assert vector.location == path
     assert isinstance(open_reference(vector, load_legend("osm-landuse")), PolygonReference)
+
+
+def test_a_simulated_map_says_so(
+    tmp_path: Path, make_reference_raster: Factory, make_reference_polygons: Factory
+) -> None:
+    legend, tags = load_legend("cerradata-4mm"), {SIMULATED_TAG: "world 0"}
+    for path, said in (
+        (make_reference_raster(tmp_path / "simulated.tif", tags=tags), "world 0"),
+        (make_reference_raster(tmp_path / "real.tif"), None),
+    ):
+        source = ReferenceSource("terraclass-cerrado-2022", raster=Location(path))
+        assert open_reference(source, legend).simulated == said
+    polygons = Location(make_reference_polygons(tmp_path / "osm.gpkg"))
+    order = ("water", "residential", "forest")
+    vector = ReferenceSource("geofabrik", vector=polygons, attribute="fclass", precedence=order)
+    assert open_reference(vector, load_legend("osm-landuse")).simulated is None
 
 
 def test_an_unknown_source_of_codes_is_told(tmp_path: Path, make_reference_raster: Factory) -> None:

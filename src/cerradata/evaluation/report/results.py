@@ -23,7 +23,7 @@ def read_scores(path: Path, level: Level) -> Scores | None:
     """Scores as `test` writes them, or None if there is no such file.
 
     Args:
-        path: JSON of `Scores.to_dict()`.
+        path: JSON of `Scores.to_dict()`; its key `simulated` is for `read_simulated`.
         level: The run's level, whose classes the scores must be of.
 
     Raises:
@@ -38,6 +38,18 @@ def read_scores(path: Path, level: Level) -> Scores | None:
             f"{len(level)}: run `cerradata test {path.parent}` again."
         )
     return scores
+
+
+def read_simulated(path: Path) -> tuple[str, ...]:
+    """Which simulations made the data that scores are of; nothing for real data, or if there is no such file.
+
+    Args:
+        path: JSON as `test` writes it.
+
+    Raises:
+        RunError: If the file cannot be read.
+    """
+    return tuple(_read_json(path).get("simulated", ())) if path.is_file() else ()
 
 
 def read_baselines(folder: Path) -> dict[str, Scores]:

@@ -12,7 +12,13 @@ from cerradata.evaluation.plots import plot_confusion, plot_training_curves
 from cerradata.evaluation.report.layers import describe_radiometry
 from cerradata.evaluation.report.page import Fact, percent, quantity, render, share_of
 from cerradata.evaluation.report.pictures import Picture, figure_uri, file_uri
-from cerradata.evaluation.report.results import read_baselines, read_history, read_matrix, read_scores
+from cerradata.evaluation.report.results import (
+    read_baselines,
+    read_history,
+    read_matrix,
+    read_scores,
+    read_simulated,
+)
 from cerradata.legend import LandCoverClass, Level
 from cerradata.runs import RunFolder, RunRecord
 from cerradata.scores.scores import Scores
@@ -72,7 +78,7 @@ def run_page(path: Path) -> str:
         "run.html.jinja",
         {
             "record": record,
-            "simulated": record.simulated,
+            "simulated": sorted({*record.simulated, *read_simulated(folder.scores("test"))}),
             "folder": path.resolve().name,
             "model": _model(record),
             "title": f"{_model(record)} on {record.dataset.get('name', 'an unnamed dataset')}",
