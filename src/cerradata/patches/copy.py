@@ -69,6 +69,7 @@ def index_copy(
     """
     facts = facts or CopyFacts()
     _refuse_taken(root, overwrite=overwrite)
+    simulated = _simulated(root)
     legend = load_legend(facts.legend)
     layout = discover(root)
     levels = labelled_levels(layout, legend)
@@ -96,6 +97,7 @@ def index_copy(
             for name, radiometry in layers.items()
         },
         labels=levels,
+        provenance={"simulated": simulated} if simulated else {},
         attribution=facts.attribution,
     )
     info.write(root)
@@ -198,6 +200,14 @@ def _layer_info(layout: Layout, name: str, radiometry: Radiometry, moments: list
         radiometry.with_quantiles(quantiles),
         total.statistics(bands),
     )
+
+
+def _simulated(root: Path) -> list[str]:
+    """What the `dataset.json` that is replaced says of a simulation: no new index makes simulated data real."""
+    try:
+        return list(DatasetInfo.read(root).simulated)
+    except DatasetError:  # there is none, or it is damaged: the reason to make it anew
+        return []
 
 
 def _refuse_taken(root: Path, *, overwrite: bool) -> None:

@@ -50,6 +50,11 @@ def test_a_real_dataset_says_nothing(golden_dataset: Path, tmp_path: Path, capsy
     assert page.count("\n.notice {") == 1  # the banner has a style of its own and leaves that of other notices
 
 
+def test_a_new_index_does_not_make_it_real(simulated: Path) -> None:
+    assert main(["index", str(simulated), "--overwrite", "--quiet"]) == 0
+    assert DatasetInfo.read(simulated).simulated == (LABEL,)
+
+
 def test_old_datasets_and_runs_are_read(dataset_copy: Path, run_copy: Run) -> None:
     path = dataset_copy / "dataset.json"
     info = json.loads(path.read_text())
