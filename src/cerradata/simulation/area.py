@@ -23,6 +23,8 @@ CENTRE = (-48.0, -7.0)
 """Longitude and latitude of every area's centre: on the border of zones 22 and 23, in the Bico do Papagaio."""
 UNIT = 6
 """Pixels of 10 m to which areas and tiles are snapped: one pixel of the 60 m bands."""
+LONGEST = 7000
+"""Pixels of the longest row that is drawn at once."""
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)x(\d+(?:\.\d+)?)")
 _LARGEST_KM = 400.0
 
@@ -76,12 +78,19 @@ class Area:
         return self.width * self.height * (PIXEL / 1000) ** 2
 
     def strips(self, window: Window, pixels: int = 1 << 20) -> Iterator[Window]:
-        """A window in strips of whole rows of about `pixels` pixels, each a multiple of 6 rows but the last."""
-        rows = max(UNIT, pixels // max(1, window.columns) // UNIT * UNIT)
+        """A window in strips of about `pixels` pixels: whole rows, or parts of them where rows are very long.
+
+        What surrounds a strip is drawn with it, so that the memory of a strip grows with its length.
+        """
+        columns = min(window.columns, LONGEST)
+        rows = max(UNIT, pixels // max(1, columns) // UNIT * UNIT)
+        step = window.step
         for top in range(0, window.rows, rows):
-            yield Window(
-                window.row + top * window.step, window.col, min(rows, window.rows - top), window.columns, window.step
-            )
+            for left in range(0, window.columns, columns):
+                yield Window(
+                    window.row + top * step, window.col + left * step,
+                    min(rows, window.rows - top), min(columns, window.columns - left), step,
+                )  # fmt: skip
 
 
 def strips_of(grid: GeoBox, pixels: int, multiple: int = 1) -> Iterator[tuple[int, GeoBox]]:

@@ -68,7 +68,8 @@ def write_elevation(world: World, folder: Path) -> SceneFiles:
         file.update_tags(**{SIMULATED_TAG: world.label})
         file.set_band_description(1, "elevation")
         for strip in world.area.strips(window):
-            place = RasterWindow(0, (strip.row - window.row) // STEP, strip.columns, strip.rows)
+            left, top = (strip.col - window.col) // STEP, (strip.row - window.row) // STEP
+            place = RasterWindow(left, top, strip.columns, strip.rows)
             file.write(elevation_of(world, strip), 1, window=place)
     return SceneFiles(
         id="elevation_30m", sensor="elevation", folder=folder, files={"elevation": path},

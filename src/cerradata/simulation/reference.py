@@ -14,7 +14,7 @@ from cerradata.core.files import atomic_path, write_text
 from cerradata.core.raster import RasterLook, describe
 from cerradata.core.types import SIMULATED_TAG, Array, CountArray, FloatArray, LabelArray
 from cerradata.legend import Legend, load_legend
-from cerradata.simulation.area import GEOGRAPHIC_CRS, Area, strips_of, window_around, world_pixels
+from cerradata.simulation.area import GEOGRAPHIC_CRS, LONGEST, Area, strips_of, window_around, world_pixels
 from cerradata.simulation.classes import CODES, LEGEND, Cover
 from cerradata.simulation.noise import fractal_noise, key_of, mix, smooth_noise, uniform
 from cerradata.simulation.surface import Surface, draw_surface
@@ -55,16 +55,20 @@ def write_reference(world: World, folder: Path) -> tuple[Path, CountArray]:
     matrix = np.zeros((len(Cover), len(Cover)), np.int64)
     codes = code_table(load_legend(LEGEND))
 
-    def strips() -> Iterator[tuple[int, Array]]:
+    def draw(part: GeoBox) -> Array:
+        pixels, truth = _map_strip(world, part)
+        labelled = (pixels < len(Cover)) & (truth < len(Cover))
+        pairs = truth[labelled].astype(np.int64) * len(Cover) + pixels[labelled]
+        matrix.__iadd__(np.bincount(pairs, minlength=matrix.size).reshape(matrix.shape))
+        return codes[pixels]
+
+    def parts() -> Iterator[tuple[int, int, Array]]:
         for top, strip in strips_of(grid, 900_000):
-            pixels, truth = _map_strip(world, strip)
-            labelled = (pixels < len(Cover)) & (truth < len(Cover))
-            pairs = truth[labelled].astype(np.int64) * len(Cover) + pixels[labelled]
-            matrix.__iadd__(np.bincount(pairs, minlength=matrix.size).reshape(matrix.shape))
-            yield top, codes[pixels]
+            for left in range(0, grid.shape[1], LONGEST):
+                yield top, left, draw(strip[:, left : min(left + LONGEST, grid.shape[1])])
 
     path = folder / NAME
-    _write_codes(path, grid, strips(), world)
+    _write_codes(path, grid, parts(), world)
     return path, matrix
 
 
@@ -86,16 +90,16 @@ def write_truth(world: World, folder: Path) -> tuple[Path, CountArray]:
         describe(trees_file, look)
         trees_file.nodata = 255
 
-        def strips() -> Iterator[tuple[int, Array]]:
+        def parts() -> Iterator[tuple[int, int, Array]]:
             for strip in area.strips(area.window):
                 surface = draw_surface(world, strip)
                 counts.__iadd__(np.bincount(surface.cover.ravel(), minlength=len(Cover)))
                 own = np.where(surface.cover == Cover.PRIMARY, np.rint(100 * surface.trees), 255).astype(np.uint8)
-                top = strip.row - area.window.row
-                trees_file.write(own, 1, window=RasterWindow(0, top, strip.columns, strip.rows))
-                yield top, codes[surface.cover]
+                top, left = strip.row - area.window.row, strip.col - area.window.col
+                trees_file.write(own, 1, window=RasterWindow(left, top, strip.columns, strip.rows))
+                yield top, left, codes[surface.cover]
 
-        _write_codes(path, area.grid, strips(), world)
+        _write_codes(path, area.grid, parts(), world)
     return path, counts
 
 
@@ -211,7 +215,7 @@ def _open(path: Path, grid: GeoBox) -> rasterio.io.DatasetWriter:
     )  # fmt: skip
 
 
-def _write_codes(path: Path, grid: GeoBox, strips: Iterator[tuple[int, Array]], world: World) -> None:
+def _write_codes(path: Path, grid: GeoBox, parts: Iterator[tuple[int, int, Array]], world: World) -> None:
     legend = load_legend(LEGEND)
     table = code_table(legend)
     palette = {int(table[c.id]): c.colour for c in legend.finest.classes}
@@ -221,5 +225,5 @@ def _write_codes(path: Path, grid: GeoBox, strips: Iterator[tuple[int, Array]], 
         describe(
             file, RasterLook(bands=("TerraClass code",), tags=tags, palette={**palette, _NOT_OBSERVED: (255, 255, 255)})
         )
-        for top, pixels in strips:
-            file.write(pixels, 1, window=RasterWindow(0, top, pixels.shape[1], pixels.shape[0]))
+        for top, left, pixels in parts:
+            file.write(pixels, 1, window=RasterWindow(left, top, pixels.shape[1], pixels.shape[0]))

@@ -100,7 +100,7 @@ def write_swath(world: World, swath: Swath, folder: Path, units: SarUnits) -> Sc
     ):
         for strip in world.area.strips(swath.window, 700_000):
             numbers = _numbers(world, swath, strip, units)
-            place = RasterWindow(0, strip.row - swath.window.row, strip.columns, strip.rows)
+            place = RasterWindow(strip.col - swath.window.col, strip.row - swath.window.row, strip.columns, strip.rows)
             for file, pixels in ((vv_file, numbers[0]), (vh_file, numbers[1])):
                 file.write(pixels, 1, window=place)
     time = _TIMES[swath.ascending]
@@ -141,13 +141,16 @@ def _numbers(world: World, swath: Swath, strip: Window, units: SarUnits) -> Floa
     inside, across = _footprint(world.area, swath, strip)
     incidence = _INCIDENCE[0] + (_INCIDENCE[1] - _INCIDENCE[0]) * across
     power *= np.float32(10.0) ** (-np.float32(p.number("radar.incidence_db")) * (incidence - 38.0) / 10)
+    part = strip.col - swath.window.col  # other than 0 where rows are drawn in parts
     floor = np.float32(10 ** (p.number("radar.noise_db") / 10))
     for band in (0, 1):
-        key = int(key_of(world.seed, "speckle", swath.name, band, strip.row))
+        key = int(key_of(world.seed, "speckle", swath.name, band, strip.row, *([part] if part else [])))
         power[band] = (power[band] + floor) * speckle(key, strip.shape, p.number("radar.looks"))
     border = inside < p.number("radar.border_m")
     chance = draw(
-        key_of(world.seed, "border", swath.name), np.arange(strip.rows)[:, None] + strip.row, np.arange(strip.columns)
+        key_of(world.seed, "border", swath.name),
+        np.arange(strip.rows)[:, None] + strip.row,
+        np.arange(strip.columns) + part,
     )
     power *= np.where(border, 10.0 ** (-2.2 - 1.5 * chance), 1).astype(np.float32)
     numbers = _in_units(power, units)

@@ -153,6 +153,28 @@ def test_any_number_of_workers_writes_the_same(simulation: Simulation, tmp_path:
     assert digests(twin.root) == digests(simulation.root)
 
 
+def test_long_rows_are_drawn_in_parts(simulation: Simulation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Maps and elevation are the same however rows are divided; speckle is drawn for each part, so radar is not."""
+    for module in ("area", "reference"):
+        monkeypatch.setattr(f"cerradata.simulation.{module}.LONGEST", 90)
+    twin = simulate_area(SimulationConfig("2.4x2.1", seed=3), tmp_path / "area", workers=1, quiet=True)
+    for name in ("reference/terraclass_2022.tif", "truth/terraclass_2022.tif", "truth/tree_cover.tif"):
+        with rasterio.open(twin.root / name) as ours, rasterio.open(simulation.root / name) as theirs:
+            assert (ours.read() != theirs.read()).mean() < 2e-4
+    with (
+        rasterio.open(twin.root / "elevation" / "elevation_30m.tif") as ours,
+        rasterio.open(simulation.root / "elevation" / "elevation_30m.tif") as theirs,
+    ):
+        np.testing.assert_allclose(ours.read(), theirs.read(), atol=0.01)
+    for scene in scenes(twin, "sentinel-1"):
+        with rasterio.open(scene / f"{scene.name}_VV.tif") as ours:
+            other = next(s for s in scenes(simulation, "sentinel-1") if s.name == scene.name)
+            with rasterio.open(other / f"{other.name}_VV.tif") as theirs:
+                a, b = ours.read(1), theirs.read(1)
+        np.testing.assert_array_equal(a == 0, b == 0)
+        assert a[a > 0].mean() == pytest.approx(b[b > 0].mean(), rel=0.03)
+
+
 def test_a_killed_simulation_goes_on_and_is_the_same(simulation: Simulation, tmp_path: Path) -> None:
     root = tmp_path / "area"
     words = ["simulate", "--area", "2.4x2.1", "--seed", "3", "--out", str(root), "--workers", "1", "--quiet"]
