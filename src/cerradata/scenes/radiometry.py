@@ -10,9 +10,11 @@ import numpy as np
 from cerradata.core.errors import ConfigError
 from cerradata.core.types import FloatArray, Sensor
 
-Unit = Literal["reflectance", "amplitude", "linear", "db", "metre"]
+Unit = Literal["reflectance", "amplitude", "linear", "db", "metre", "degree", "one"]
 SarUnit = Literal["amplitude", "linear", "db"]
 Quantiles = Mapping[str, tuple[float, float, float]]
+Origin = Sensor | Literal["derived"]
+"""A sensor, or "derived": a variable computed from what sensors saw or from a map."""
 
 
 @dataclass(frozen=True)
@@ -20,10 +22,10 @@ class Radiometry:
     """What stored numbers mean: `value = number * scale + offset`, in `unit`.
 
     Attributes:
-        sensor: Where the numbers come from.
+        sensor: Where the numbers come from: a sensor, or "derived" for a variable computed from them.
         bands: Band names in stored order.
         unit: Unit of the value: surface or top-of-atmosphere reflectance (1 = 100 %), radar backscatter as amplitude,
-            linear power or decibels, or metres above the vertical datum.
+            linear power or decibels, metres above the vertical datum, degrees, or "one" for what has no unit.
         scale: Factor from number to value.
         offset: Added after the scale, in `unit`.
         nodata: Number that means "no data", or None (NaN always does).
@@ -32,11 +34,12 @@ class Radiometry:
         calibration: "sigma0", "gamma0", ... for Sentinel-1; None where the numbers are not calibrated or it is unknown.
         orbit_pass: "ascending" or "descending", where known.
         relative_orbit: Number of the relative orbit, where known.
+        vertical_datum: What heights are above ("EGM2008", "EGM96", "WGS84 ellipsoid"), where declared.
         time_windows: Names of the time windows in the band names (`B04@dry`).
         quantiles: 5 %, 50 % and 95 % quantile of the stored numbers of each band, where computed.
     """
 
-    sensor: Sensor
+    sensor: Origin
     bands: tuple[str, ...]
     unit: Unit
     scale: float = 1.0
@@ -47,6 +50,7 @@ class Radiometry:
     calibration: str | None = None
     orbit_pass: str | None = None
     relative_orbit: int | None = None
+    vertical_datum: str | None = None
     time_windows: tuple[str, ...] = ()
     quantiles: Quantiles = field(default_factory=lambda: MappingProxyType({}))
 
@@ -146,8 +150,9 @@ def from_power(power: FloatArray, unit: Unit) -> FloatArray:
             raise ConfigError(f"{unit!r} is no unit of radar backscatter: allowed are {', '.join(get_args(SarUnit))}.")
 
 
-_UNITS: dict[Sensor, tuple[str, ...]] = {
+_UNITS: dict[Origin, tuple[str, ...]] = {
     "sentinel-1": get_args(SarUnit),
     "sentinel-2": ("reflectance",),
     "elevation": ("metre",),
+    "derived": get_args(Unit),
 }
