@@ -32,6 +32,7 @@ def build(
     settings: BuildConfig,
     out: Location,
     *,
+    scheduler: str = "processes",
     workers: int = 2,
     strict: bool = False,
     overwrite: bool = False,
@@ -46,12 +47,13 @@ def build(
     Args:
         settings: The build.
         out: Folder of the dataset.
-        workers: Threads.
+        scheduler: processes (of this machine), threads, or the address of a dask scheduler (tcp://host:8786).
+        workers: Processes or threads.
         strict: Let the first file that cannot be read end the build; otherwise such files are listed at the end.
         overwrite: Replace the dataset that is there.
         quiet: Show no progress.
     """
-    report = build_dataset(settings, out.path, BuildOptions(workers, strict, overwrite, quiet))
+    report = build_dataset(settings, out.path, BuildOptions(workers, scheduler, strict, overwrite, quiet))
     write_text(out.path / CONFIG_FILE, yaml.safe_dump(plain(settings), sort_keys=False, allow_unicode=True))
     show_selection(report.tally, report.info.legend)
     rate = report.tally.patches["kept"] / max(report.seconds, 1e-9)

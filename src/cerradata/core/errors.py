@@ -32,5 +32,13 @@ class OutputError(CerradataError):
     """Output cannot be written: taken, no space or no permission."""
 
 
+class NoSpaceError(OutputError):
+    """A disk is full."""
+
+
+class BuildError(CerradataError):
+    """A build cannot go on, though neither its configuration nor its input is wrong."""
+
+
 class RunError(CerradataError):
     """A run folder is incomplete, or is used in a way that would give dishonest figures."""

@@ -9,9 +9,14 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from cerradata.core.errors import OutputError
+from filelock import FileLock, Timeout
+
+from cerradata.core.errors import NoSpaceError, OutputError
+
+
+LOCK_FILE: Final = ".lock"
 
 
 @contextmanager
@@ -54,7 +59,7 @@ def reported_output_errors(path: Path) -> Iterator[None]:
         ) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise OutputError(f"No space left to write {path}: free some, or choose another --out.") from error
+            raise NoSpaceError(f"No space left to write {path}: free some, or choose another --out.") from error
         if error.errno in (errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG):
             raise OutputError(f"Cannot write {path}: {error.strerror}. Choose another --out.") from error
         raise
@@ -69,6 +74,34 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:  # noqa: ANN401 - any JSON value
     """Write JSON atomically, with sorted-as-given keys and no NaN (which is no JSON)."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+@contextmanager
+def locked_folder(folder: Path, *, what: str) -> Iterator[None]:
+    """Keep others from writing into a folder meanwhile; the lock of a process that was killed counts no more.
+
+    Args:
+        folder: The folder. It is created where it is missing.
+        what: The output's noun for the message ("dataset").
+
+    Raises:
+        OutputError: If another process holds the lock, or the folder cannot be written.
+    """
+    path = folder / LOCK_FILE
+    with reported_output_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path, timeout=0)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise OutputError(
+                f"Another process is writing the {what} {folder} at this moment: wait for it, or choose another --out."
+            ) from error
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        lock.release()
 
 
 def claim_folder(folder: Path, *, markers: tuple[str, ...], overwrite: bool, what: str) -> None:
@@ -86,7 +119,7 @@ def claim_folder(folder: Path, *, markers: tuple[str, ...], overwrite: bool, wha
     with reported_output_errors(folder):
         if folder.exists() and not folder.is_dir():
             raise OutputError(f"{folder} is a file, a folder for the {what} was expected: choose another --out.")
-        if folder.is_dir() and any(folder.iterdir()):
+        if folder.is_dir() and any(_held(folder)):
             ours = any((folder / marker).exists() for marker in markers)
             if not overwrite:
                 holds = f"already holds a {what}" if ours else "is not empty"
@@ -114,11 +147,16 @@ def fsync(path: Path) -> None:
 
 def _empty(folder: Path) -> None:
     """Delete what a folder holds, not the folder: it may be a link or a mounted disk."""
-    for child in folder.iterdir():
+    for child in _held(folder):
         if child.is_dir() and not child.is_symlink():
             shutil.rmtree(child)
         else:
             child.unlink()
+
+
+def _held(folder: Path) -> Iterator[Path]:
+    """What a folder holds beside a lock of ours."""
+    return (child for child in folder.iterdir() if child.name != LOCK_FILE)
 
 
 _COUNTER = itertools.count()

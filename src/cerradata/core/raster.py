@@ -1,5 +1,6 @@
 """GeoTIFF writing: one way, atomic, with names, palette, nodata and tags."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +33,7 @@ class RasterLook:
     palette: Mapping[int, Colour] | None = None
 
 
-def write_geotiff(path: Path, pixels: Array, transform: Affine, crs: Any, look: RasterLook) -> None:  # noqa: ANN401
+def write_geotiff(path: Path, pixels: Array, transform: Affine, crs: Any, look: RasterLook) -> str:  # noqa: ANN401
     """Write a compressed GeoTIFF, whole or not at all. It is not flushed to the disk (see `core.files.fsync`).
 
     Args:
@@ -41,6 +42,9 @@ def write_geotiff(path: Path, pixels: Array, transform: Affine, crs: Any, look: 
         transform: Pixel corner to map coordinates.
         crs: What rasterio takes as a CRS, or None.
         look: Nodata, names, tags, palette.
+
+    Returns:
+        SHA-256 of the file, as hexadecimal digits.
 
     Raises:
         OutputError: If there is no space or no permission.
@@ -69,6 +73,7 @@ def write_geotiff(path: Path, pixels: Array, transform: Affine, crs: Any, look: 
         encoded = memory.getbuffer()
         with atomic_path(path, durable=False) as temporary:
             temporary.write_bytes(encoded)
+        return hashlib.sha256(encoded).hexdigest()
 
 
 def describe(file: Any, look: RasterLook) -> None:  # noqa: ANN401 - a rasterio dataset open for writing

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from odc.geo import CRS
 from odc.geo.geobox import GeoBox
-from odc.geo.geom import BoundingBox
+from odc.geo.geom import BoundingBox, Geometry
 
 from cerradata.core.errors import ConfigError
 from cerradata.core.locations import Location
@@ -43,12 +43,13 @@ class GridConfig:
             raise ConfigError(f"grid: a resolution of {self.resolution} is impossible: give a pixel size above 0.")
 
 
-def target_grid(config: GridConfig, footprints: list[GeoBox]) -> GeoBox:
+def target_grid(config: GridConfig, footprints: list[GeoBox], area: Geometry | None = None) -> GeoBox:
     """The grid on which everything is brought.
 
     Args:
         config: What the user declared.
         footprints: Grids whose union is the area, where no bounds are given.
+        area: The area of interest, which takes the place of the footprints.
 
     Returns:
         A north-up grid whose corner is a multiple of the resolution, or the grid of `like`.
@@ -61,13 +62,14 @@ def target_grid(config: GridConfig, footprints: list[GeoBox]) -> GeoBox:
         grid = raster_grid(config.like)[0]
         _require_metres(CRS(grid.crs), config.like)
         return grid
-    if not footprints and config.bounds is None:
+    extents = [grid.extent for grid in footprints] if area is None else [area]
+    if not extents and config.bounds is None:
         raise ConfigError("grid: there are no scenes to take the area from: give `like`, or `crs` and `bounds`.")
-    crs = _crs(config.crs) if config.crs is not None else _utm(footprints)
+    crs = _crs(config.crs) if config.crs is not None else _utm(extents)
     if config.bounds is not None:
         box = BoundingBox(*config.bounds, crs=crs)
     else:
-        boxes = [grid.extent.to_crs(crs).boundingbox for grid in footprints]
+        boxes = [extent.to_crs(crs).boundingbox for extent in extents]
         box = BoundingBox(
             min(b.left for b in boxes),
             min(b.bottom for b in boxes),
@@ -104,8 +106,8 @@ def _require_metres(crs: CRS, what: str) -> None:
         raise ConfigError(f"grid: {what} has {unit}: choose a projected system with metres, a UTM zone for example.")
 
 
-def _utm(footprints: list[GeoBox]) -> CRS:
-    boxes = [grid.geographic_extent.boundingbox for grid in footprints]
+def _utm(extents: list[Geometry]) -> CRS:
+    boxes = [extent.to_crs("EPSG:4326").boundingbox for extent in extents]
     longitude = (min(b.left for b in boxes) + max(b.right for b in boxes)) / 2
     latitude = (min(b.bottom for b in boxes) + max(b.top for b in boxes)) / 2
     return CRS.utm(longitude, latitude)

@@ -17,6 +17,7 @@ from rasterio.enums import Resampling
 from rasterio.warp import reproject
 
 from cerradata.core.types import Array
+from cerradata.cube.upsample import AlignedGrids
 from cerradata.scenes.files import pixel_metres
 
 MeasurementResampling = Literal["bilinear", "cubic"]
@@ -60,6 +61,11 @@ def resample_window(
     if rows.stop <= rows.start or columns.stop <= columns.start:
         return np.full(target.shape, empty, dtype=_dtype(read, empty))
     pixels = read(rows, columns)
+    aligned = AlignedGrids.of(source, target, tie=_TIE)
+    if aligned is not None and resampling == "nearest":
+        return aligned.part(rows, columns).nearest(pixels, empty)
+    if aligned is not None and resampling == "bilinear" and aligned.enlarges and not np.isnan(pixels).any():
+        return aligned.part(rows, columns).bilinear(pixels)
     result = np.full(target.shape, empty, dtype=pixels.dtype)
     x_scale, y_scale = _pixel_ratio(source, target)
     reproject(

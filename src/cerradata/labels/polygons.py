@@ -7,8 +7,10 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 from odc.geo.geobox import GeoBox
+from odc.geo.geom import Geometry
 from pyogrio.errors import DataLayerError, DataSourceError
 from rasterio.features import rasterize
+from shapely import box
 
 from cerradata.core.errors import LabelError
 from cerradata.core.locations import Location
@@ -75,6 +77,11 @@ class PolygonReference:
             crs=table.crs,
         )
         return PolygonReference(location, polygons.sort_values("rank", ascending=False, kind="stable"))
+
+    @property
+    def extent(self) -> Geometry:
+        """The rectangle around all polygons."""
+        return Geometry(box(*self.polygons.total_bounds), str(self.polygons.crs))
 
     def read(self, window: GeoBox) -> LabelArray:
         """Labels of a window of the target grid, see `Reference`."""

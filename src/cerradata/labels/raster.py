@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import rasterio
 from odc.geo.geobox import GeoBox
+from odc.geo.geom import Geometry
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
@@ -64,6 +65,11 @@ class RasterReference:
                 "-unsetnodata`, or correct the legend."
             )
         return RasterReference(location, grid, codes, nodata, tags.get(SIMULATED_TAG))
+
+    @property
+    def extent(self) -> Geometry:
+        """What the raster covers."""
+        return self.grid.extent
 
     def read(self, window: GeoBox) -> LabelArray:
         """Labels of a window of the target grid, see `Reference`.

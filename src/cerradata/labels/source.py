@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from odc.geo.geobox import GeoBox
+from odc.geo.geom import Geometry
 
 from cerradata.core.errors import ConfigError
 from cerradata.core.locations import Location
@@ -65,6 +66,10 @@ class Reference(Protocol):
     @property
     def simulated(self) -> str | None:
         """Which simulation made the reference; None for a real one."""
+
+    @property
+    def extent(self) -> Geometry:
+        """What the reference covers, a rectangle in its own system."""
 
     def read(self, window: GeoBox) -> LabelArray:
         """Labels of a window of the target grid.

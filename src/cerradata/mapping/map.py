@@ -13,7 +13,7 @@ from cerradata.core.errors import ConfigError, SceneError
 from cerradata.core.progress import track
 from cerradata.core.types import SIMULATED_TAG, FloatArray
 from cerradata.cube.grid import GridConfig, target_grid
-from cerradata.cube.stack import overlapping, read_window
+from cerradata.cube.stack import Stack, build_stack, stack_from_dict, touches
 from cerradata.cube.windows import TimeWindows
 from cerradata.mapping.merge import merge_strips
 from cerradata.mapping.plan import Tile, plan_tiles
@@ -93,25 +93,24 @@ class SceneReader:
     Attributes:
         grid: Grid of the map.
         bands: Bands that the network takes.
-        layers: The stored form of each layer, and its scenes.
-        windows: Time windows.
-        resampling: Kernel by layer.
+        layers: The stored form of each layer, and the stack of its scenes.
     """
 
     grid: GeoBox
     bands: tuple[str, ...]
-    layers: tuple[tuple[StoredLayer, tuple[Scene, ...]], ...]
-    windows: TimeWindows
-    resampling: Mapping[str, str]
+    layers: tuple[tuple[StoredLayer, Stack], ...]
 
     @staticmethod
     def open(record: RunRecord, scenes: Sequence[Scene], grid: GeoBox, windows: TimeWindows | None) -> "SceneReader":
-        """Match scenes to what the run needs.
+        """Match scenes to what the run needs: its bands, time windows, composites and passes.
 
         Raises:
-            ConfigError: If a sensor that the run needs has no scene.
+            ConfigError: If a sensor that the run needs has no scene, or the scenes do not give its time windows.
             SceneError: If a scene lacks a band or does not touch the grid.
         """
+        trained = record.dataset.get("time_windows", {})
+        used = trained if windows is None else windows
+        _require_windows(trained, used)
         layers = []
         for name, radiometry in record.radiometry.items():
             wanted = tuple(band for band in radiometry.bands if band in record.bands)
@@ -125,10 +124,11 @@ class SceneReader:
                 )
             source_bands = tuple(dict.fromkeys(base_band(band) for band in wanted))
             _require_bands(own, source_bands, grid)
-            layers.append((_stored(name, radiometry, source_bands), own))
-        used = record.dataset.get("time_windows", {}) if windows is None else windows
-        _require_windows(record, used)
-        return SceneReader(grid, record.bands, tuple(layers), used, record.dataset.get("resampling", {}))
+            config = stack_from_dict(record.dataset.get("stacks", {}).get(name, {}), used)
+            stack = build_stack(own, grid, source_bands, config)
+            _require_groups(stack, wanted)
+            layers.append((_stored(name, radiometry, source_bands), stack))
+        return SceneReader(grid, record.bands, tuple(layers))
 
     def __call__(self, tile: Tile) -> TileInput:
         """The input of a tile: image (bands, crop, crop) float32 stored numbers, NaN = no data, and where every band has data.
@@ -139,29 +139,29 @@ class SceneReader:
         place = self.grid.transform * Affine.translation(tile.col, tile.row)
         window = GeoBox((tile.height, tile.width), place, self.grid.crs)
         numbers: dict[str, FloatArray] = {}
-        for layer, scenes in self.layers:
-            windows = self.windows if layer.radiometry.time_windows else None
-            values = read_window(
-                scenes,
-                window,
-                layer.source_bands,
-                resampling="cubic" if self.resampling.get(layer.name) == "cubic" else "bilinear",
-                windows=windows,
-            )
-            names = [f"{b}@{w}" for w in windows for b in layer.source_bands] if windows else list(layer.source_bands)
+        for layer, stack in self.layers:
+            values = stack.read(window).values
             encoded = layer.encode(values).astype(np.float32)
             encoded[np.isnan(values)] = np.nan
-            numbers |= dict(zip(names, encoded, strict=True))
+            numbers |= dict(zip(stack.band_names, encoded, strict=True))
         image = np.stack([numbers[band] for band in self.bands])
         return TileInput(image, np.asarray(np.isfinite(image).all(axis=0)))
 
 
-def _require_windows(record: RunRecord, windows: TimeWindows) -> None:
-    wanted = sorted({name for radiometry in record.radiometry.values() for name in radiometry.time_windows})
-    if wanted and sorted(windows) != wanted:
+def _require_windows(trained: TimeWindows, given: TimeWindows) -> None:
+    if sorted(given) != sorted(trained):
         raise ConfigError(
-            f"The run was trained on the time windows {', '.join(wanted)}; given are {', '.join(sorted(windows)) or 'none'}. "
-            "Give first and last day of each by the same names."
+            f"The run was trained on the time windows {', '.join(sorted(trained)) or 'none'}; given are "
+            f"{', '.join(sorted(given)) or 'none'}. Give first and last day of each by the same names."
+        )
+
+
+def _require_groups(stack: Stack, wanted: Sequence[str]) -> None:
+    missing = [band for band in wanted if band not in stack.band_names]
+    if missing:
+        raise ConfigError(
+            f"The run was trained on {', '.join(wanted)}; the scenes give {', '.join(stack.band_names)}. Give scenes of "
+            "the same passes and orbits."
         )
 
 
@@ -173,7 +173,7 @@ def _require_bands(scenes: Sequence[Scene], bands: Sequence[str], grid: GeoBox) 
                 f"The run needs {', '.join(bands)}; scene {scene.name} lacks {', '.join(missing)}: it has "
                 f"{', '.join(scene.bands)}."
             )
-        if not overlapping([scene], grid):
+        if not touches(scene, grid):
             raise SceneError(f"Scene {scene.name} does not touch the grid of the map: check `grid`.")
 
 

@@ -1,71 +1,25 @@
 """One block of a build: read, label, select, write. A function of the plan alone, so blocks can run anywhere."""
 
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import xarray as xr
 
 from cerradata.core.errors import LabelError, SceneError
 from cerradata.core.files import fsync
-from cerradata.core.types import UNLABELLED, Array
-from cerradata.cube.stack import build_stack, overlapping
-from cerradata.labels import Reference, edge_mask
-from cerradata.legend import Legend
-from cerradata.patches.config import BuildConfig
-from cerradata.patches.cut import Block, PatchGrid
+from cerradata.core.types import UNLABELLED, Array, CountArray, Sensor
+from cerradata.cube.inputs import StackInputs
+from cerradata.cube.stack import StackWindow
+from cerradata.labels import edge_mask
+from cerradata.patches.cut import Block
 from cerradata.patches.layout import edge_layer, semantic_layer
-from cerradata.patches.record import PatchRecord, Placement, class_pixels, describe_patch, valid_share
+from cerradata.patches.plan import LAYER_SENSORS, BuildPlan
+from cerradata.patches.record import PatchRecord, Placement, class_pixels, describe_patch, valid_everywhere
+from cerradata.patches.seams import SeamTally
 from cerradata.patches.select import SelectionTally, reason_to_reject
 from cerradata.patches.statistics import Moments
-from cerradata.patches.stored import StoredLayer, write_patch
-from cerradata.scenes import Scene
-
-
-@dataclass(frozen=True)
-class BuildPlan:
-    """Everything that the blocks of a build need.
-
-    Attributes:
-        config: The build.
-        root: The dataset's folder.
-        legend: Its legend.
-        scenes: The opened scenes.
-        reference: The opened reference.
-        patches: The patch grid.
-        layers: The image layers to store, by name.
-    """
-
-    config: BuildConfig
-    root: Path
-    legend: Legend
-    scenes: tuple[Scene, ...]
-    reference: Reference
-    patches: PatchGrid
-    layers: dict[str, StoredLayer]
-
-    @cached_property
-    def stacks(self) -> dict[str, xr.DataArray]:
-        """The lazy stack of each image layer, (band, y, x) on the target grid, chunked as the blocks."""
-        return {name: self._stack(layer) for name, layer in self.layers.items()}
-
-    @property
-    def nodata(self) -> dict[str, float | None]:
-        """The number that means "no data" in each image layer."""
-        return {name: layer.radiometry.nodata for name, layer in self.layers.items()}
-
-    def _stack(self, layer: StoredLayer) -> xr.DataArray:
-        scenes = [scene for scene in self.scenes if scene.sensor == layer.radiometry.sensor]
-        resampling = self.config.msi.resampling if layer.name == "msi" else self.config.sar.resampling
-        return build_stack(
-            scenes,
-            self.patches.grid,
-            layer.source_bands,
-            resampling="bilinear" if layer.name == "elevation" else resampling,
-            windows=None if layer.name == "elevation" else self.config.time_windows,
-            chunk=self.patches.block_patches * self.patches.patch_size,
-        )
+from cerradata.patches.stored import write_patch
 
 
 @dataclass(frozen=True)
@@ -77,6 +31,8 @@ class BlockResult:
         records: Records of the patches kept.
         tally: What was kept and rejected.
         moments: Moments of the stored numbers of the patches kept, by image layer.
+        seams: Jumps where one scene takes over from another.
+        files: SHA-256 of each file written, by its path below the dataset's folder.
         errors: What could not be read, one message each.
     """
 
@@ -84,7 +40,24 @@ class BlockResult:
     records: tuple[PatchRecord, ...]
     tally: SelectionTally
     moments: dict[str, Moments]
+    seams: SeamTally = field(default_factory=SeamTally.empty)
+    files: Mapping[str, str] = field(default_factory=dict)
     errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class BlockPixels:
+    """Everything that is known of the pixels of a block.
+
+    Attributes:
+        layers: (bands, rows, columns) stored numbers of each layer, labels and edges of every level.
+        read: What was read of each stack: where each pixel came from.
+        seams: Jumps where one scene takes over from another.
+    """
+
+    layers: Mapping[str, Array]
+    read: Mapping[str, StackWindow]
+    seams: SeamTally
 
 
 def build_block(plan: BuildPlan, block: Block, *, strict: bool) -> BlockResult:
@@ -100,88 +73,140 @@ def build_block(plan: BuildPlan, block: Block, *, strict: bool) -> BlockResult:
         LabelError: If `strict` and the reference cannot be read.
         OutputError: If patches cannot be written.
     """
-    nothing = BlockResult(
-        block.number,
-        (),
-        SelectionTally.empty(len(plan.legend.finest)),
-        {name: Moments.empty(stack.sizes["band"]) for name, stack in plan.stacks.items()},
-    )
+    classes = len(plan.legend.finest)
+    moments = {name: Moments.empty(len(layer.radiometry.bands)) for name, layer in plan.layers.items()}
+    nothing = BlockResult(block.number, (), SelectionTally.empty(classes), moments)
     try:
-        layers = read_block(plan, block)
+        pixels = read_block(plan, block)
     except (SceneError, LabelError) as error:
         if strict:
             raise
-        zeros = np.zeros(len(plan.legend.finest), np.int64)
-        tally = nothing.tally.add("unreadable", zeros, block.rows * block.columns)
+        zeros = np.zeros(classes, np.int64)
+        lost = sum(plan.wants(block.row + row, block.col + col) for row in range(block.rows) for col in range(block.columns))
+        tally = nothing.tally.add("unreadable", zeros, zeros, lost)
         return replace(nothing, tally=tally, errors=(str(error),))
-    result = nothing
-    written: list[Path] = []
-    for row, col, patch in plan.patches.cut(block, layers):
-        result = _add_patch(plan, result, row, col, patch, written)
-    for path in written:
-        fsync(path)
+    result = replace(nothing, seams=pixels.seams)
+    places = {f"source {name}": own.source for name, own in pixels.read.items()}
+    places |= {f"observations {name}": own.observations for name, own in pixels.read.items() if own.observations is not None}
+    for row, col, patch in plan.patches.cut(block, {**pixels.layers, **places}):
+        if plan.wants(row, col):
+            origin = {name: patch.pop(name) for name in places}
+            result = _add_patch(plan, result, (row, col), patch, origin)
+    for name in result.files:
+        fsync(plan.root / name)
     return result
 
 
-def read_block(plan: BuildPlan, block: Block) -> dict[str, Array]:
-    """Every layer of a block: (bands, rows, columns) stored numbers, labels and edges of every level.
+def read_block(plan: BuildPlan, block: Block) -> BlockPixels:
+    """Every layer of a block.
 
     Raises:
         SceneError: If a scene cannot be read.
         LabelError: If the reference cannot be read.
     """
-    rows, columns = plan.patches.window(block)
-    layers: dict[str, Array] = {}
-    for name, stack in plan.stacks.items():
-        values = stack[:, rows, columns].data.compute(scheduler="synchronous")
-        layers[name] = plan.layers[name].encode(values)
+    window = plan.patches.window(block)
+    read = {name: stack.read(window, count=name != "elevation") for name, stack in plan.stacks.items()}
+    layers: dict[str, Array] = {name: plan.layers[name].encode(own.values) for name, own in read.items()}
+    by_sensor: dict[Sensor, str] = {sensor: name for name, sensor in LAYER_SENSORS.items() if name in read}
+    inputs = StackInputs(
+        {sensor: plan.stacks[name] for sensor, name in by_sensor.items()},
+        window,
+        {sensor: read[name] for sensor, name in by_sensor.items()},
+    )
+    for variable in plan.variables:
+        layers[variable.name] = plan.layers[variable.name].encode(variable.compute(window, inputs))
     width = plan.config.edge_width
-    labels = plan.reference.read(plan.patches.grid[rows, columns].pad(width))  # neighbours decide about edges
+    labels = plan.reference.read(window.pad(width))  # neighbours decide about edges
     finest = plan.legend.finest.number
     for level in plan.legend.levels:
         own = labels if level.number == finest else plan.legend.coarsen(labels, finest, level.number)
         inner = (slice(width, -width), slice(width, -width))
         layers[semantic_layer(level)] = own[inner][np.newaxis].astype(np.int32)
         layers[edge_layer(level)] = edge_mask(own, width)[inner][np.newaxis]
-    return layers
+    seams = sum((_seams(plan, name, own) for name, own in read.items() if name != "elevation"), SeamTally.empty())
+    return BlockPixels(layers, read, seams)
+
+
+def _seams(plan: BuildPlan, layer: str, read: StackWindow) -> SeamTally:
+    bands = len(plan.stacks[layer].bands)
+    parts = (
+        SeamTally.of(layer, read.values[i * bands : (i + 1) * bands], source, decibels=layer == "sar")
+        for i, source in enumerate(read.source)
+    )
+    return sum(parts, SeamTally.empty())
 
 
 def _add_patch(
-    plan: BuildPlan, result: BlockResult, row: int, col: int, patch: dict[str, Array], written: list[Path]
+    plan: BuildPlan, result: BlockResult, place: tuple[int, int], patch: dict[str, Array], origin: Mapping[str, Array]
 ) -> BlockResult:
     labels = patch[semantic_layer(plan.legend.finest)]
-    pixels = np.asarray(class_pixels(labels, len(plan.legend.finest)), np.int64)
-    images = {name: patch[name] for name in plan.layers}
-    reason = reason_to_reject(
-        plan.config.selection, float((labels == UNLABELLED).mean()), valid_share(images, plan.nodata)
-    )
+    valid = valid_everywhere({name: patch[name] for name in plan.deciding}, plan.deciding)
+    pixels, seen = (_class_counts(plan, part) for part in (labels, labels[0][valid]))
+    share = float(valid.mean())
+    reason = reason_to_reject(plan.config.selection, float((labels == UNLABELLED).mean()), share)
     if reason is not None:
-        return replace(result, tally=result.tally.add(reason, pixels))
-    placement = _placement(plan, row, col)
-    written += write_patch(
+        return replace(result, tally=result.tally.add(reason, pixels, seen))
+    placement = _placement(plan, place, patch, origin)
+    written = write_patch(
         plan.root,
         plan.config,
         patch,
         plan.layers,
         plan.legend,
         patch_id=placement.id,
-        transform=plan.patches.transform(row, col),
+        transform=plan.patches.transform(*place),
         crs=str(plan.patches.grid.crs),
     )
     levels = tuple(level.number for level in plan.legend.levels)
-    record = describe_patch(placement, patch, plan.nodata, plan.legend, levels)
-    moments = {name: result.moments[name] + Moments.of(patch[name], plan.nodata[name]) for name in plan.layers}
-    return replace(result, records=(*result.records, record), tally=result.tally.add("kept", pixels), moments=moments)
+    record = describe_patch(placement, patch, share, plan.legend, levels)
+    moments = {
+        name: result.moments[name] + Moments.of(patch[name], layer.radiometry.nodata)
+        for name, layer in plan.layers.items()
+    }
+    return replace(
+        result,
+        records=(*result.records, record),
+        tally=result.tally.add("kept", pixels, seen),
+        moments=moments,
+        files={**result.files, **{_below(plan.root, path): digest for path, digest in written.items()}},
+    )
 
 
-def _placement(plan: BuildPlan, row: int, col: int) -> Placement:
-    scenes = overlapping(plan.scenes, plan.patches.patch_grid(row, col))
+def _placement(
+    plan: BuildPlan, place: tuple[int, int], patch: Mapping[str, Array], origin: Mapping[str, Array]
+) -> Placement:
+    counts: dict[str, int] = {}
+    dates = set()
+    for layer, stack in plan.stacks.items():
+        places, pixels = np.unique(origin[f"source {layer}"], return_counts=True)
+        found = {int(i) - 1: int(n) for i, n in zip(places, pixels, strict=True) if 0 < i <= len(stack.scenes)}
+        several = bool(places.size) and places[-1] > len(stack.scenes)
+        grid = plan.patches.patch_grid(*place)
+        for i, scene in enumerate(stack.scenes):
+            if i in found or (several and stack.covers(i, grid)):
+                counts[scene.name] = counts.get(scene.name, 0) + found.get(i, 0)
+                dates |= set() if scene.date is None else {str(scene.date)}
+    row, col = place
     return Placement(
         id=plan.patches.patch_id(row, col),
         row=row,
         col=col,
         crs=str(plan.patches.grid.crs),
         transform=plan.patches.transform(row, col),
-        scenes=tuple(scene.name for scene in scenes),
-        dates=tuple(sorted({str(scene.date) for scene in scenes if scene.date is not None})),
+        scenes=tuple(counts),
+        scene_pixels=tuple(counts.values()),
+        dates=tuple(sorted(dates)),
+        observations={
+            layer: round(float(origin[f"observations {layer}"].mean()), 4)
+            for layer in plan.stacks
+            if f"observations {layer}" in origin
+        },
     )
+
+
+def _class_counts(plan: BuildPlan, labels: Array) -> CountArray:
+    return np.asarray(class_pixels(labels, len(plan.legend.finest)), np.int64)
+
+
+def _below(root: Path, path: Path) -> str:
+    return str(path.relative_to(root))

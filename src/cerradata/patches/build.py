@@ -2,34 +2,30 @@
 
 import platform
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cerradata.core.errors import ConfigError, DatasetError
+from cerradata.core.errors import DatasetError, NoSpaceError
+from cerradata.core.files import locked_folder
 from cerradata.core.journal import Journal
 from cerradata.core.progress import track
-from cerradata.cube.grid import target_grid
-from cerradata.labels import open_reference
-from cerradata.legend import Legend, load_legend
-from cerradata.patches.block import BlockResult, BuildPlan, build_block
+from cerradata.cube.stack import stack_to_dict
+from cerradata.patches.block import BlockResult
 from cerradata.patches.config import BuildConfig
-from cerradata.patches.cut import Block, PatchGrid
 from cerradata.patches.index import make_index, write_index
 from cerradata.patches.info import DatasetInfo, LayerInfo
 from cerradata.patches.layout import discover
+from cerradata.patches.plan import BuildPlan, plan_build
 from cerradata.patches.record import PatchRecord
-from cerradata.patches.resume import claim, finished_blocks, layer_folders, to_entry
+from cerradata.patches.resume import claim, finished_blocks, space_needed, to_entry
+from cerradata.patches.schedule import check_scheduler, run_blocks
+from cerradata.patches.seams import SeamTally, seam_report
 from cerradata.patches.select import SelectionTally
 from cerradata.patches.statistics import Moments
-from cerradata.patches.stored import stored_layers
 from cerradata.patches.summary import layer_quantiles
-from cerradata.scenes import open_scene
 
 LOG_FILE = "build-log.jsonl"
 
@@ -39,13 +35,15 @@ class BuildOptions:
     """How a build runs, as opposed to what it makes.
 
     Attributes:
-        workers: Threads. Each holds about one block (1,024 x 1,024 pixels of every band) in memory.
+        workers: Processes or threads. Each holds about one block (1,024 x 1,024 pixels of every band) in memory.
+        scheduler: "processes", "threads", or the address of a dask scheduler, see `run_blocks`.
         strict: Let the first file that cannot be read end the build.
         overwrite: Replace the dataset that is there.
         quiet: Show no progress.
     """
 
     workers: int = 2
+    scheduler: str = "processes"
     strict: bool = False
     overwrite: bool = False
     quiet: bool = False
@@ -88,55 +86,38 @@ def build_dataset(config: BuildConfig, root: Path, options: BuildOptions | None 
             was finished is lost.
     """
     options = options or BuildOptions()
+    check_scheduler(options.scheduler)
     started = time.perf_counter()
     plan = plan_build(config, root)
-    journal = claim(plan, overwrite=options.overwrite)
-    _make_folders(plan)
-    finished = finished_blocks(plan, journal)
-    blocks = [block for block in plan.patches.blocks() if block.number not in finished]
-    for result in track(_run(plan, blocks, options), what="Cutting patches", total=len(blocks), quiet=options.quiet):
-        finished[result.block] = result
-        if not result.errors:  # what could not be read is tried again by the next run
-            journal.append(to_entry(plan, result))
-    results = [finished[number] for number in sorted(finished)]
-    info, tally = _finish(plan, results)
+    with locked_folder(root, what="dataset"):
+        journal = claim(plan, overwrite=options.overwrite)
+        finished = finished_blocks(plan, journal)
+        resumed = len(finished)
+        try:
+            _build_rest(plan, options, journal, finished)
+            results = [finished[number] for number in sorted(finished)]
+            info, tally = _finish(plan, results)
+        except NoSpaceError as error:
+            raise NoSpaceError(f"{error} {space_needed(plan, finished)}") from error
+        journal.path.unlink(missing_ok=True)
     errors = tuple(dict.fromkeys(error for result in results for error in result.errors))
-    journal.path.unlink(missing_ok=True)
     seconds = time.perf_counter() - started
-    resumed = len(results) - len(blocks)
-    _log(root, seconds=seconds, patches=info.patches, resumed=resumed, workers=options.workers, errors=list(errors))
+    how = {"scheduler": options.scheduler, "workers": options.workers}
+    _log(root, seconds=seconds, patches=info.patches, resumed=resumed, errors=list(errors), **how)
     return BuildReport(info, tally, errors, resumed, seconds)
 
 
-def plan_build(config: BuildConfig, root: Path) -> BuildPlan:
-    """Open scenes and reference and check that they fit together; read no pixel of a scene.
-
-    Raises:
-        CerradataError: If something is missing or does not fit.
-    """
-    legend = load_legend(config.legend)
-    _refuse_equal_levels(legend)
-    scenes = tuple(open_scene(source) for source in config.scenes)
-    grid = target_grid(config.grid, [scene.footprint_grid for scene in scenes])
-    patches = PatchGrid(grid, config.patch_size)
-    reference = open_reference(config.reference, legend)
-    reference.check(grid)
-    plan = BuildPlan(config, root, legend, scenes, reference, patches, stored_layers(config, list(scenes)))
-    _ = plan.stacks  # now, so that a missing band or overlap is told before anything is written
-    return plan
-
-
-def _run(plan: BuildPlan, blocks: list[Block], options: BuildOptions) -> Iterator[BlockResult]:
-    """Results in block order; at most a few blocks ahead of the consumer are in memory."""
-    work = partial(build_block, plan, strict=options.strict)
-    if options.workers <= 1:
-        yield from map(work, blocks)
-        return
-    with ThreadPoolExecutor(options.workers) as pool:
-        try:
-            yield from pool.map(work, blocks)
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+def _build_rest(plan: BuildPlan, options: BuildOptions, journal: Journal, finished: dict[int, BlockResult]) -> None:
+    """Build the blocks that are not finished, and add them to the journal and to `finished`."""
+    _make_folders(plan)
+    blocks = [block for block in plan.blocks if block.number not in finished]
+    results = run_blocks(
+        plan, blocks, scheduler=options.scheduler, workers=options.workers, strict=options.strict
+    )
+    for result in track(results, what="Cutting patches", total=len(blocks), quiet=options.quiet):
+        if not result.errors:  # what could not be read is tried again by the next run
+            journal.append(to_entry(result))
+        finished[result.block] = replace(result, files={})  # 200 bytes a file would add up
 
 
 def _finish(plan: BuildPlan, results: list[BlockResult]) -> tuple[DatasetInfo, SelectionTally]:
@@ -154,7 +135,7 @@ def _finish(plan: BuildPlan, results: list[BlockResult]) -> tuple[DatasetInfo, S
 def _info(
     plan: BuildPlan, results: list[BlockResult], records: list[PatchRecord], tally: SelectionTally
 ) -> DatasetInfo:
-    layout = discover(plan.root, plan.config.folders)
+    layout = discover(plan.root, {name: layer.folder for name, layer in plan.layers.items()})
     ids = sorted(record.id for record in records)
     layers = {}
     for name, layer in plan.layers.items():
@@ -178,14 +159,15 @@ def _info(
             "transform": list(grid.transform)[:6],
             "rows": plan.patches.rows,
             "columns": plan.patches.columns,
+            "stride": plan.patches.step,
         },
-        selection={**asdict(plan.config.selection), **tally.to_dict()},
-        provenance=_provenance(plan),
+        selection={**asdict(plan.config.selection), **tally.to_dict(), "valid_shares": tally.valid_shares},
+        provenance=_provenance(plan, sum((result.seams for result in results), SeamTally.empty())),
         attribution=plan.config.attribution,
     )
 
 
-def _provenance(plan: BuildPlan) -> dict[str, Any]:
+def _provenance(plan: BuildPlan, seams: SeamTally) -> dict[str, Any]:
     reference = plan.config.reference
     sources = [*(scene.simulated for scene in plan.scenes), plan.reference.simulated]
     return {
@@ -207,23 +189,20 @@ def _provenance(plan: BuildPlan) -> dict[str, Any]:
             "date": None if reference.date is None else str(reference.date),
             "licence": reference.licence,
         },
-        "time_windows": {name: list(span) for name, span in plan.config.time_windows.items()},
-        "resampling": {"msi": plan.config.msi.resampling, "sar": plan.config.sar.resampling},
+        "time_windows": {name: list(span) for name, span in plan.config.windows.items()},
+        "stacks": {name: stack_to_dict(stack.config) for name, stack in plan.stacks.items()},
+        "variables": {variable.name: variable.describe() for variable in plan.variables},
+        "seams": seam_report(
+            seams,
+            {name: [scene.name for scene in stack.scenes] for name, stack in plan.stacks.items()},
+            {name: stack.bands for name, stack in plan.stacks.items()},
+        ),
     }
 
 
 def _make_folders(plan: BuildPlan) -> None:
-    for folder in layer_folders(plan).values():
+    for folder in plan.folders.values():
         folder.mkdir(exist_ok=True)
-
-
-def _refuse_equal_levels(legend: Legend) -> None:
-    sizes = [len(level) for level in legend.levels]
-    if len(set(sizes)) != len(sizes):
-        raise ConfigError(
-            f"Legend {legend.name!r} has two levels with the same number of classes ({sizes}): their folders, named by "
-            "it (semantic_7c), would be the same. Leave one of the levels out."
-        )
 
 
 def _nothing_kept(plan: BuildPlan, tally: SelectionTally, results: list[BlockResult]) -> str:

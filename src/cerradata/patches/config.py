@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cerradata.core.errors import ConfigError
-from cerradata.cube.grid import GridConfig
+from cerradata.cube import CompositeConfig, GridConfig, OrbitRule, StackConfig
+from cerradata.cube.area import AreaConfig
 from cerradata.cube.resample import MeasurementResampling
+from cerradata.cube.variables import VariableConfig
+from cerradata.cube.windows import TimeWindows, monthly_windows
 from cerradata.labels import ReferenceSource
 from cerradata.legend import LegendName
 from cerradata.patches.layout import check_folders
@@ -20,14 +23,17 @@ class MsiConfig:
         bands: Bands to store, in order; by default those of the first scene.
         resampling: "bilinear" or "cubic".
         stored_offset: Stored number = reflectance x 10000 + this: 1000 as published, or 0. 0 is no data.
+        composite: How several observations of a pixel become one value.
     """
 
     bands: tuple[str, ...] | None = None
     resampling: MeasurementResampling = "bilinear"
     stored_offset: int = 1000
+    composite: CompositeConfig = field(default_factory=CompositeConfig)
 
     def __post_init__(self) -> None:
         """Raise `ConfigError` for an offset that would not fit uint16."""
+        self.composite.check("sentinel-2")
         if not 0 <= self.stored_offset <= 10000:
             raise ConfigError(f"msi: stored_offset {self.stored_offset}: give 1000 (as published), 0, or up to 10000.")
 
@@ -40,11 +46,37 @@ class SarConfig:
         bands: Polarisations to store, in order; by default those of the first scene.
         resampling: "bilinear" or "cubic", in linear power.
         unit: "amplitude", "linear" or "db"; by default that of the first scene.
+        composite: How several observations of a pixel become one value, in linear power.
+        orbits: `one`: all scenes must be of one pass and relative orbit. `separate`: bands for each pass and relative orbit
+            (`VV@descending-68`). `by-pass`: bands for each pass. `mixed`: whatever the pass and orbit.
     """
 
     bands: tuple[str, ...] | None = None
     resampling: MeasurementResampling = "bilinear"
     unit: SarUnit | None = None
+    composite: CompositeConfig = field(default_factory=CompositeConfig)
+    orbits: OrbitRule = "one"
+
+    def __post_init__(self) -> None:
+        """Raise `ConfigError` for a composite that radar cannot have."""
+        self.composite.check("sentinel-1")
+
+
+@dataclass(frozen=True)
+class MonthlyWindows:
+    """Time windows that divide a year into whole months (`2022-01/2022-02`).
+
+    Attributes:
+        year: The year.
+        months: Months of a window: 1, 2, 3, 4, 6 or 12.
+    """
+
+    year: int
+    months: int = 2
+
+    def __post_init__(self) -> None:
+        """Raise `ConfigError` if a year cannot be divided so."""
+        monthly_windows(self.year, self.months)
 
 
 @dataclass(frozen=True)
@@ -77,13 +109,18 @@ class BuildConfig:
         legend: Name of a shipped legend, or the path of a legend file.
         name: Name of the dataset, for people.
         grid: The target grid.
+        area: The area of interest: only patches inside it are built.
         patch_size: Rows and columns of a patch.
+        stride: Pixels from one patch to the next; by default `patch_size`. Smaller: patches overlap.
         prefix: Start of each file name.
         msi: How Sentinel-2 is stored.
         sar: How Sentinel-1 is stored.
         selection: Which patches are kept.
         edge_width: Depth of the edge masks on each side of a boundary, in pixels.
         time_windows: First and last day by name; each window adds all bands once (`B04@dry`).
+        monthly_windows: Time windows of whole months, instead of `time_windows`.
+        variables: Variables to compute beside the bands, by name; each becomes a layer in a folder of its name.
+        alignment: Measure how well Sentinel-1 and the labels lie on Sentinel-2, patch by patch.
         folders: Folder of a layer where it shall not be the published one (`{msi: opt_images}`).
         attribution: Licences and attributions of the data, one sentence each.
     """
@@ -93,13 +130,18 @@ class BuildConfig:
     legend: LegendName
     name: str = "cerradata"
     grid: GridConfig = field(default_factory=GridConfig)
+    area: AreaConfig | None = None
     patch_size: int = 128
+    stride: int | None = None
     prefix: str = "cerradata"
     msi: MsiConfig = field(default_factory=MsiConfig)
     sar: SarConfig = field(default_factory=SarConfig)
     selection: SelectionConfig = field(default_factory=SelectionConfig)
     edge_width: int = 1
     time_windows: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    monthly_windows: MonthlyWindows | None = None
+    variables: Mapping[str, VariableConfig] = field(default_factory=dict)
+    alignment: bool = True
     folders: Mapping[str, str] = field(default_factory=dict)
     attribution: tuple[str, ...] = ()
 
@@ -109,6 +151,10 @@ class BuildConfig:
             raise ConfigError("scenes: the list is empty. Give at least one scene.")
         if self.patch_size < 8:
             raise ConfigError(f"patch_size is {self.patch_size}: give 8 pixels or more.")
+        if self.stride is not None and self.stride < 1:
+            raise ConfigError(f"stride is {self.stride}: give 1 pixel or more, or leave it out for patches side by side.")
+        if self.time_windows and self.monthly_windows is not None:
+            raise ConfigError("Give either `time_windows` or `monthly_windows`.")
         if self.edge_width < 1:
             raise ConfigError(f"edge_width is {self.edge_width}: give 1 pixel or more.")
         if not self.prefix or "/" in self.prefix or self.prefix.startswith("."):
@@ -116,3 +162,20 @@ class BuildConfig:
                 f"prefix {self.prefix!r} cannot start a file name: give letters, without / or a dot in front."
             )
         check_folders(self.folders)
+
+    @property
+    def windows(self) -> TimeWindows:
+        """First and last day of each time window by name, however they were declared."""
+        if self.monthly_windows is None:
+            return self.time_windows
+        return monthly_windows(self.monthly_windows.year, self.monthly_windows.months)
+
+    def stack(self, layer: str) -> StackConfig:
+        """How the scenes of an image layer become its stack; elevation has neither time windows nor composites."""
+        match layer:
+            case "msi":
+                return StackConfig(self.msi.resampling, self.msi.composite, self.windows)
+            case "sar":
+                return StackConfig(self.sar.resampling, self.sar.composite, self.windows, self.sar.orbits)
+            case _:
+                return StackConfig()

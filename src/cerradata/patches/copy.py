@@ -15,7 +15,7 @@ from cerradata.legend import Legend, LegendName, load_legend
 from cerradata.patches.index import make_index, write_index
 from cerradata.patches.info import DatasetInfo, LayerInfo
 from cerradata.patches.layout import INDEX_FILE, INFO_FILE, JOURNAL_FILE, Layout, discover, semantic_layer
-from cerradata.patches.record import PatchRecord, Placement, describe_patch
+from cerradata.patches.record import PatchRecord, Placement, describe_patch, valid_share
 from cerradata.patches.statistics import Moments
 from cerradata.patches.stored import read_layer
 from cerradata.patches.summary import layer_quantiles
@@ -152,7 +152,8 @@ def _describe(
             )
     nodata = {name: radiometry.nodata for name, radiometry in layers.items()}
     moments = {name: Moments.of(pixels[name], nodata[name]) for name in layers}
-    record = describe_patch(placement, pixels, nodata, legend, tuple(levels))
+    valid = valid_share({name: pixels[name] for name in nodata}, nodata)
+    record = describe_patch(placement, pixels, valid, legend, tuple(levels))
     return record, moments, pixels[semantic_layer(legend.level(levels[0]))].shape[-1]
 
 

@@ -33,15 +33,17 @@ class Block:
 
 @dataclass(frozen=True)
 class PatchGrid:
-    """A target grid divided into square patches without overlap. What is left at the right and bottom is not used.
+    """A target grid divided into square patches. What is left at the right and bottom is not used.
 
     Attributes:
         grid: The target grid.
         patch_size: Rows and columns of a patch in pixels.
+        stride: Pixels from one patch to the next; by default the patch size. Smaller: patches overlap.
     """
 
     grid: GeoBox
     patch_size: int
+    stride: int = 0
 
     def __post_init__(self) -> None:
         """Raise `ConfigError` if not a single patch fits."""
@@ -53,19 +55,25 @@ class PatchGrid:
             )
 
     @property
+    def step(self) -> int:
+        """Pixels from one patch to the next."""
+        return self.stride or self.patch_size
+
+    @property
     def rows(self) -> int:
         """Patch rows."""
-        return int(self.grid.shape[0]) // self.patch_size
+        return (int(self.grid.shape[0]) - self.patch_size) // self.step + 1
 
     @property
     def columns(self) -> int:
         """Patch columns."""
-        return int(self.grid.shape[1]) // self.patch_size
+        return (int(self.grid.shape[1]) - self.patch_size) // self.step + 1
 
     @property
     def block_patches(self) -> int:
-        """Patch rows and columns of a block."""
-        return max(1, _BLOCK_PIXELS // self.patch_size)
+        """Patch rows and columns of a block: 1024 pixels at most, and no more where patches overlap."""
+        fitting = (_BLOCK_PIXELS - self.patch_size) // self.step + 1
+        return max(1, min(fitting, _BLOCK_PIXELS // self.patch_size))
 
     def blocks(self) -> list[Block]:
         """The blocks in row-major order; those at the right and bottom may be smaller."""
@@ -76,13 +84,13 @@ class PatchGrid:
             for number, (row, col) in enumerate(corners)
         ]
 
-    def window(self, block: Block) -> tuple[slice, slice]:
-        """Pixel rows and columns of a block."""
-        size = self.patch_size
-        return (
-            slice(block.row * size, (block.row + block.rows) * size),
-            slice(block.col * size, (block.col + block.columns) * size),
+    def window(self, block: Block) -> GeoBox:
+        """Pixel grid of a block."""
+        rows, columns = (
+            slice(first * self.step, (first + count - 1) * self.step + self.patch_size)
+            for first, count in ((block.row, block.rows), (block.col, block.columns))
         )
+        return self.grid[rows, columns]
 
     def patch_id(self, row: int, col: int) -> int:
         """Id of the patch at a row and column of the patch grid."""
@@ -90,26 +98,25 @@ class PatchGrid:
 
     def patch_grid(self, row: int, col: int) -> GeoBox:
         """Pixel grid of a patch."""
-        size = self.patch_size
-        return self.grid[row * size : (row + 1) * size, col * size : (col + 1) * size]
+        rows, columns = (slice(n * self.step, n * self.step + self.patch_size) for n in (row, col))
+        return self.grid[rows, columns]
 
     def transform(self, row: int, col: int) -> Affine:
         """Pixel corner to map coordinates of a patch."""
-        size = self.patch_size
-        return self.grid.transform * Affine.translation(col * size, row * size)
+        return self.grid.transform * Affine.translation(col * self.step, row * self.step)
 
     def cut(self, block: Block, layers: Mapping[str, Array]) -> Iterator[tuple[int, int, dict[str, Array]]]:
         """The patches of a block.
 
         Args:
             block: The block.
-            layers: (bands, rows, columns) of the whole block by layer.
+            layers: (..., rows, columns) of the whole block by layer.
 
         Yields:
-            Row and column on the patch grid, and (bands, patch_size, patch_size) by layer.
+            Row and column on the patch grid, and (..., patch_size, patch_size) by layer.
         """
-        size = self.patch_size
         for row in range(block.rows):
             for col in range(block.columns):
-                window = (slice(None), slice(row * size, (row + 1) * size), slice(col * size, (col + 1) * size))
-                yield block.row + row, block.col + col, {name: pixels[window] for name, pixels in layers.items()}
+                rows, columns = (slice(n * self.step, n * self.step + self.patch_size) for n in (row, col))
+                patch = {name: pixels[..., rows, columns] for name, pixels in layers.items()}
+                yield block.row + row, block.col + col, patch

@@ -28,8 +28,8 @@ def make_index(records: Iterable[PatchRecord], patch_size: int) -> gpd.GeoDataFr
 
     Returns:
         One row a patch in id order with the columns id, row, col, crs, transform, valid_share, pixels_l<level>,
-        objects_l<level>, scenes, dates, content_hash, split, fold (both empty), alignment and geometry (footprint in
-        EPSG:4326).
+        objects_l<level>, scenes, scene_pixels, dates, observations_<layer>, alignment_*, content_hash, split, fold (both
+        empty) and geometry (footprint in EPSG:4326).
     """
     rows = [record.to_dict() for record in sorted(records, key=lambda record: record.id)]
     if not rows:
@@ -38,7 +38,6 @@ def make_index(records: Iterable[PatchRecord], patch_size: int) -> gpd.GeoDataFr
     table = table.astype({"row": "Int64", "col": "Int64"})
     table["split"] = pd.Series([None] * len(table), dtype="object")
     table["fold"] = pd.Series([pd.NA] * len(table), dtype="Int64")
-    table["alignment"] = pd.Series([None] * len(table), dtype="object")
     geometry = _footprints(table, patch_size)
     return gpd.GeoDataFrame(table, geometry=geometry, crs=GEOGRAPHIC)
 

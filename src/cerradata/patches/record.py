@@ -2,13 +2,13 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from affine import Affine
 
-from cerradata.core.types import UNLABELLED, Array, LabelArray
+from cerradata.core.types import UNLABELLED, Array, BoolArray, LabelArray
 from cerradata.labels.objects import count_objects
 from cerradata.legend import Legend
 from cerradata.patches.layout import semantic_layer
@@ -28,8 +28,11 @@ class PatchRecord:
         valid_share: Share of pixels with data in every band of every sensor, 0 to 1.
         pixels: Pixels of each class, by level.
         objects: Connected parts of each class, by level.
-        scenes: Names of the scenes whose footprints touch the patch.
+        scenes: Names of the scenes that pixels of the patch came from; in a mean or median, those that were seen.
+        scene_pixels: Pixels that came from each of them, over all time windows; 0 in a mean or median of several.
         dates: Their dates.
+        observations: Mean number of observations of a pixel and time window, by image layer.
+        alignment: How well layers lie on each other, by column (`patches.alignment`).
         content_hash: SHA-256 of the pixels of all layers (`content_hash`).
     """
 
@@ -44,6 +47,9 @@ class PatchRecord:
     scenes: tuple[str, ...]
     dates: tuple[str, ...]
     content_hash: str
+    scene_pixels: tuple[int, ...] = ()
+    observations: Mapping[str, float] = field(default_factory=dict)
+    alignment: Mapping[str, float | bool | None] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Flat plain values: the columns of the index."""
@@ -59,7 +65,9 @@ class PatchRecord:
             row[f"pixels_l{level}"] = list(counts)
         for level, counts in self.objects.items():
             row[f"objects_l{level}"] = list(counts)
-        return row | {"scenes": list(self.scenes), "dates": list(self.dates), "content_hash": self.content_hash}
+        row |= {"scenes": list(self.scenes), "scene_pixels": list(self.scene_pixels), "dates": list(self.dates)}
+        row |= {f"observations_{layer}": mean for layer, mean in self.observations.items()}
+        return row | dict(self.alignment) | {"content_hash": self.content_hash}
 
     @staticmethod
     def from_plain(plain: Mapping[str, Any]) -> "PatchRecord":
@@ -68,7 +76,7 @@ class PatchRecord:
         values["transform"] = None if plain["transform"] is None else tuple(plain["transform"])
         for name in ("pixels", "objects"):
             values[name] = {int(level): tuple(counts) for level, counts in plain[name].items()}
-        for name in ("scenes", "dates"):
+        for name in ("scenes", "dates", "scene_pixels"):
             values[name] = tuple(plain[name])
         return PatchRecord(**values)
 
@@ -83,8 +91,11 @@ class Placement:
         col: Column on the patch grid, or None.
         crs: Coordinate reference system, or None.
         transform: Pixel corner to map coordinates, or None.
-        scenes: Names of the scenes.
+        scenes: Names of the scenes that its pixels came from.
         dates: Their dates.
+        scene_pixels: Pixels that came from each of the scenes.
+        observations: Mean number of observations of a pixel, by image layer.
+        alignment: How well layers lie on each other, by column.
     """
 
     id: int
@@ -94,12 +105,15 @@ class Placement:
     transform: Affine | None = None
     scenes: tuple[str, ...] = ()
     dates: tuple[str, ...] = ()
+    scene_pixels: tuple[int, ...] = ()
+    observations: Mapping[str, float] = field(default_factory=dict)
+    alignment: Mapping[str, float | bool | None] = field(default_factory=dict)
 
 
 def describe_patch(
     placement: Placement,
     layers: Mapping[str, Array],
-    nodata: Mapping[str, float | None],
+    valid: float,
     legend: Legend,
     levels: tuple[int, ...],
 ) -> PatchRecord:
@@ -108,7 +122,7 @@ def describe_patch(
     Args:
         placement: Where it lies.
         layers: (bands, rows, columns) stored numbers of each layer, labels and edges too.
-        nodata: "No data" of each image layer. Only these layers decide what is valid.
+        valid: Share of pixels with data in every band of every sensor (`valid_share`).
         legend: The dataset's legend.
         levels: Levels that have labels. Each is counted in its own file: in the published copies level 1 was rasterised
             apart from level 2.
@@ -120,7 +134,7 @@ def describe_patch(
         col=placement.col,
         crs=placement.crs,
         transform=None if placement.transform is None else tuple(placement.transform)[:6],
-        valid_share=valid_share({name: layers[name] for name in nodata}, nodata),
+        valid_share=valid,
         pixels={level: class_pixels(array, len(legend.level(level))) for level, array in labels.items()},
         objects={
             level: tuple(int(n) for n in count_objects(array, len(legend.level(level))))
@@ -129,15 +143,21 @@ def describe_patch(
         scenes=placement.scenes,
         dates=placement.dates,
         content_hash=content_hash(layers),
+        scene_pixels=placement.scene_pixels,
+        observations=placement.observations,
+        alignment=placement.alignment,
     )
 
 
 def valid_share(images: Mapping[str, Array], nodata: Mapping[str, float | None]) -> float:
     """Share of pixels that have data in every band of every layer, 0 to 1."""
-    if not images:
-        return 1.0
+    return float(valid_everywhere(images, nodata).mean()) if images else 1.0
+
+
+def valid_everywhere(images: Mapping[str, Array], nodata: Mapping[str, float | None]) -> BoolArray:
+    """(rows, columns): where every band of every layer, of which there is one or more, has data."""
     valid = [valid_pixels(pixels, nodata[name]).all(axis=0) for name, pixels in images.items()]
-    return float(np.logical_and.reduce(valid).mean())
+    return np.asarray(np.logical_and.reduce(valid))
 
 
 def class_pixels(labels: LabelArray, classes: int) -> tuple[int, ...]:

@@ -2,17 +2,23 @@
 
 import hashlib
 import json
+import shutil
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from cerradata import __version__
 from cerradata.core.errors import OutputError
 from cerradata.core.files import claim_folder, sha256
 from cerradata.core.journal import Journal
-from cerradata.patches.block import BlockResult, BuildPlan
-from cerradata.patches.layout import INFO_FILE, JOURNAL_FILE, edge_layer, patch_file, semantic_layer
+from cerradata.patches.block import BlockResult
+from cerradata.patches.layout import INFO_FILE, JOURNAL_FILE
+from cerradata.patches.plan import BuildPlan
 from cerradata.patches.record import PatchRecord
+from cerradata.patches.seams import SeamTally
 from cerradata.patches.select import SelectionTally
 from cerradata.patches.statistics import Moments
 
@@ -45,28 +51,33 @@ def finished_blocks(plan: BuildPlan, journal: Journal) -> dict[int, BlockResult]
     return {entry["block"]: _from_entry(entry) for entry in whole}
 
 
-def to_entry(plan: BuildPlan, result: BlockResult) -> dict[str, Any]:
+def space_needed(plan: BuildPlan, finished: Mapping[int, BlockResult]) -> str:
+    """How much more a build needs, for a message: by what its finished patches take, else by their size in memory."""
+    patches = sum(len(result.records) for result in finished.values())
+    size = plan.config.patch_size**2
+    bands = {name: len(layer.radiometry.bands) * np.dtype(layer.dtype).itemsize for name, layer in plan.layers.items()}
+    each = size * (sum(bands.values()) + 5 * len(plan.legend.levels))  # labels in int32, edges in uint8
+    if patches:
+        files = (path for folder in plan.folders.values() for path in folder.glob(f"{plan.config.prefix}_*.tif"))
+        each = min(each, sum(path.stat().st_size for path in files) // patches)
+    rest = sum(block.rows * block.columns for block in plan.blocks if block.number not in finished)
+    free = shutil.disk_usage(plan.root).free
+    return (
+        f"The build needs up to {rest * each / 1e9:.2f} GB more for {rest:,} patches ({each / 1e3:.0f} kB each); "
+        f"{free / 1e9:.2f} GB are free. Nothing is lost: the same command goes on where it was."
+    )
+
+
+def to_entry(result: BlockResult) -> dict[str, Any]:
     """A finished block as the journal keeps it, with the SHA-256 of each of its files: tags are part of a patch too."""
-    folders = layer_folders(plan)
-    paths = [
-        folder / patch_file(plan.config.prefix, layer, record.id)
-        for record in result.records
-        for layer, folder in folders.items()
-    ]
     return {
         "block": result.block,
         "records": [asdict(record) for record in result.records],
         "tally": result.tally.to_dict(),
         "moments": {name: moments.to_dict() for name, moments in result.moments.items()},
-        "files": {str(path.relative_to(plan.root)): sha256(path) for path in paths},
+        "seams": result.seams.to_dict(),
+        "files": dict(result.files),
     }
-
-
-def layer_folders(plan: BuildPlan) -> dict[str, Path]:
-    """Folder of each layer of a build, image layers first."""
-    labels = [name for level in plan.legend.levels for name in (semantic_layer(level), edge_layer(level))]
-    images = {name: plan.root / layer.folder for name, layer in plan.layers.items()}
-    return images | {name: plan.root / name for name in labels}
 
 
 def _fingerprint(plan: BuildPlan) -> str:
@@ -77,7 +88,7 @@ def _fingerprint(plan: BuildPlan) -> str:
 
 def _remove_begun_files(plan: BuildPlan) -> None:
     """Remove the temporary files that a killed run could not remove itself (`core.files.atomic_path`)."""
-    for folder in layer_folders(plan).values():
+    for folder in plan.folders.values():
         for path in folder.glob(f".{plan.config.prefix}_*.tif"):
             path.unlink()
 
@@ -92,4 +103,6 @@ def _from_entry(entry: dict[str, Any]) -> BlockResult:
         tuple(PatchRecord.from_plain(plain) for plain in entry["records"]),
         SelectionTally.from_dict(entry["tally"]),
         {name: Moments.from_dict(plain) for name, plain in entry["moments"].items()},
+        SeamTally.from_dict(entry["seams"]),
+        entry["files"],
     )

@@ -1,6 +1,6 @@
 """How layers are stored: numbers, folder, names, tags; reading and writing one patch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from rasterio.errors import RasterioError
 from cerradata.core.errors import DatasetError
 from cerradata.core.raster import RasterLook, write_geotiff
 from cerradata.core.types import UNLABELLED, Array, FloatArray
-from cerradata.cube.windows import band_names
+from cerradata.cube import Stack
+from cerradata.cube.variables import Variable
 from cerradata.legend import Legend
 from cerradata.patches.config import BuildConfig
 from cerradata.patches.layout import IMAGE_LAYERS, edge_layer, patch_file, semantic_layer
@@ -27,7 +28,7 @@ class StoredLayer:
     """An image layer as a build stores it.
 
     Attributes:
-        name: "msi", "sar" or "elevation".
+        name: "msi", "sar", "elevation" or the name of a variable.
         folder: Its folder.
         dtype: Type of the stored numbers.
         radiometry: What they mean; its bands are the stored ones (`B04@dry` where there are time windows).
@@ -52,35 +53,40 @@ class StoredLayer:
         """
         numbers = self.radiometry.to_numbers(values)
         if np.dtype(self.dtype).kind == "f":
-            return numbers.astype(self.dtype)
-        valid = np.isfinite(numbers)
-        return np.where(valid, np.clip(np.rint(np.where(valid, numbers, 1)), 1, 65535), 0).astype(self.dtype)
+            return numbers.astype(self.dtype, copy=False)
+        empty = ~np.isfinite(numbers)
+        np.rint(numbers, out=numbers)
+        np.clip(numbers, 1, 65535, out=numbers)
+        numbers[empty] = 0
+        return numbers.astype(self.dtype)
 
 
-def stored_layers(config: BuildConfig, scenes: list[Scene]) -> dict[str, StoredLayer]:
-    """The image layers that a build makes of its scenes, by name."""
+def stored_layers(
+    config: BuildConfig, stacks: Mapping[str, Stack], variables: Sequence[Variable] = ()
+) -> dict[str, StoredLayer]:
+    """The image layers that a build makes of its scenes, and its variables, by name."""
     layers = {}
-    windows = tuple(config.time_windows)
-    for name, sensor in (("msi", "sentinel-2"), ("sar", "sentinel-1"), ("elevation", "elevation")):
-        own = [scene for scene in scenes if scene.sensor == sensor]
-        if own:
-            folder = config.folders.get(name, IMAGE_LAYERS[name][0])
-            radiometry = _stored_radiometry(name, config, own)
-            used = () if name == "elevation" else windows
-            layers[name] = StoredLayer(
-                name,
-                folder,
-                MSI_DTYPE if name == "msi" else "float32",
-                radiometry.with_bands(band_names(radiometry.bands, used), used),
-                radiometry.bands,
-            )
+    for name, stack in stacks.items():
+        folder = config.folders.get(name, IMAGE_LAYERS[name][0])
+        dtype = MSI_DTYPE if name == "msi" else "float32"
+        radiometry = _stored_radiometry(name, config, stack).with_bands(stack.band_names, stack.group_names)
+        layers[name] = StoredLayer(name, folder, dtype, radiometry, stack.bands)
+    for variable in variables:
+        radiometry = Radiometry(
+            sensor="derived",
+            bands=variable.bands,
+            unit=variable.unit,
+            time_windows=variable.time_windows,
+            vertical_datum=variable.vertical_datum,
+        )
+        layers[variable.name] = StoredLayer(variable.name, variable.name, "float32", radiometry, (variable.name,))
     return layers
 
 
 def write_patch(
     root: Path, config: BuildConfig, layers: Mapping[str, Array], stored: Mapping[str, StoredLayer], legend: Legend,
     *, patch_id: int, transform: Affine, crs: str,
-) -> list[Path]:  # fmt: skip
+) -> dict[Path, str]:  # fmt: skip
     """Write every layer of a patch.
 
     Args:
@@ -94,18 +100,17 @@ def write_patch(
         crs: Coordinate reference system.
 
     Returns:
-        The files written.
+        The files written, with the SHA-256 of each.
 
     Raises:
         OutputError: If there is no space or no permission.
     """
     looks = layer_looks(stored, legend)
-    written = []
+    written = {}
     for name, pixels in layers.items():
         folder = stored[name].folder if name in stored else name
         path = root / folder / patch_file(config.prefix, name, patch_id)
-        write_geotiff(path, pixels, transform, crs, looks[name])
-        written.append(path)
+        written[path] = write_geotiff(path, pixels, transform, crs, looks[name])
     return written
 
 
@@ -141,13 +146,13 @@ def read_layer(path: Path) -> tuple[Array, str | None, Affine | None]:
         raise DatasetError(f"{path} cannot be read ({error}): it is damaged or cut short. Fetch it again.") from error
 
 
-def _stored_radiometry(name: str, config: BuildConfig, scenes: list[Scene]) -> Radiometry:
-    first = scenes[0]
+def _stored_radiometry(name: str, config: BuildConfig, stack: Stack) -> Radiometry:
+    scenes = stack.scenes
     match name:
         case "msi":
             return Radiometry(
                 sensor="sentinel-2",
-                bands=config.msi.bands or tuple(first.bands),
+                bands=stack.bands,
                 unit="reflectance",
                 scale=1e-4,
                 offset=-config.msi.stored_offset * 1e-4,
@@ -158,17 +163,18 @@ def _stored_radiometry(name: str, config: BuildConfig, scenes: list[Scene]) -> R
         case "sar":
             return Radiometry(
                 sensor="sentinel-1",
-                bands=config.sar.bands or tuple(first.bands),
-                unit=config.sar.unit or first.radiometry.unit,
+                bands=stack.bands,
+                unit=config.sar.unit or scenes[0].radiometry.unit,
                 calibration=_agreed(scenes, "calibration"),
                 orbit_pass=_agreed(scenes, "orbit_pass"),
                 relative_orbit=_agreed(scenes, "relative_orbit"),
             )
         case _:
-            return Radiometry(sensor="elevation", bands=tuple(first.bands), unit="metre")
+            datum = _agreed(scenes, "vertical_datum")
+            return Radiometry(sensor="elevation", bands=stack.bands, unit="metre", vertical_datum=datum)
 
 
-def _agreed(scenes: list[Scene], name: str) -> Any:  # noqa: ANN401 - the type of the field
+def _agreed(scenes: Sequence[Scene], name: str) -> Any:  # noqa: ANN401 - the type of the field
     """What all scenes say; None where they differ: the dataset then is of none of them (`provenance` has each)."""
     said = {getattr(scene.radiometry, name) for scene in scenes}
     return said.pop() if len(said) == 1 else None

@@ -46,7 +46,7 @@ class RunRecord:
         split_ids: Ids of the training and validation patches, by split.
         split_hashes: Content hashes of the same patches, so that they are known again in any other dataset.
         split_hash: SHA-256 of the ids (`hash_of_ids`).
-        dataset: Of the dataset: {"name", "patches", "attribution", "simulated", "time_windows", "resampling"}.
+        dataset: Of the dataset: {"name", "patches", "attribution", "simulated", "time_windows", "stacks"}.
         patch_size: Rows and columns of its patches.
         seed: Seed of the training.
         best: Scores at the epoch whose weights were kept: {"epoch", "val_macro_f1", ...}.

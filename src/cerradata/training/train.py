@@ -237,7 +237,7 @@ def _record(config: TrainConfig, dataset: CerraData4MM, root: Path, best: dict[s
             "attribution": list(info.attribution),
             "simulated": list(info.simulated),
             "time_windows": info.provenance.get("time_windows", {}),
-            "resampling": info.provenance.get("resampling", {}),
+            "stacks": info.provenance.get("stacks", {}),
         },
         patch_size=info.patch_size,
         seed=config.seed,

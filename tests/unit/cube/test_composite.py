@@ -1,6 +1,6 @@
 """Several dates become one image: masks, and all bands of a pixel from one scene."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from cerradata.core.errors import SceneError
 from cerradata.core.locations import Location
 from cerradata.cube.composite import first_valid
 from cerradata.cube.resample import resample_window
-from cerradata.cube.stack import build_stack, read_window
+from cerradata.cube.stack import Stack, StackConfig, build_stack
 from cerradata.scenes import BandFile, Scene, SceneSource, open_scene
 from cerradata.scenes.bands import SENTINEL2
 
@@ -39,6 +39,11 @@ def make_scene(folder: Path, make_raster: Factory, number: int, clouds: np.ndarr
     scl = np.where(clouds, CLOUD, GROUND).astype(np.uint8)
     make_raster(folder / "T22MGU_SCL_20m.tif", scl, resolution=20)
     return open_scene(SceneSource("sentinel-2", Location(folder), offset=0, **options))  # type: ignore[arg-type]
+
+
+def read_window(scenes: Sequence[Scene], window: GeoBox, bands: Sequence[str], config: StackConfig | None = None) -> Any:  # noqa: ANN401
+    everything = {"": tuple(range(len(scenes)))}
+    return Stack(window, tuple(bands), tuple(scenes), everything, config or StackConfig()).read(window).values
 
 
 @pytest.fixture
@@ -200,8 +205,9 @@ def test_a_mask_is_read_once_for_all_bands_and_a_hidden_scene_not_at_all(
         return real(self, rows, columns, **options)
 
     monkeypatch.setattr(BandFile, "read", counted)
-    values = first_valid(halves, BANDS, grid(0, 0, 30, 30), "bilinear")  # the north-west: clouds in both
-    assert np.isnan(values).all()
+    found = first_valid(halves, BANDS, grid(0, 0, 30, 30), "bilinear")  # the north-west: clouds in both
+    assert np.isnan(found.values).all()
+    assert not found.source.any()
     assert reads == ["T22MGU_SCL_20m.tif"] * 2
     reads.clear()
     first_valid(halves, BANDS, grid(), "bilinear")
@@ -211,7 +217,7 @@ def test_a_mask_is_read_once_for_all_bands_and_a_hidden_scene_not_at_all(
 
 def test_each_time_window_is_composed_of_its_own_scenes(halves: list[Scene]) -> None:
     windows = {"early": ("2022-07-01", "2022-07-15"), "all": ("2022-07-01", "2022-07-31")}
-    stack = build_stack(halves, grid(), BANDS, windows=windows, chunk=25)
+    stack = build_stack(halves, grid(), BANDS, StackConfig(windows=windows)).to_xarray(25)
     early, both = stack.values[: len(BANDS)], stack.values[len(BANDS) :]
     assert stack.band.values.tolist()[::3] == ["B02@early", "B02@all"]
     np.testing.assert_array_equal(np.isnan(early).any(axis=(0, 1)), np.arange(SIZE) < 30)

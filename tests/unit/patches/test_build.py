@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import rasterio
 
-import cerradata.patches.build as build_module
+import cerradata.patches.schedule as schedule_module
 from cerradata.core.errors import ConfigError, DatasetError, LegendError, OutputError, SceneError
 from cerradata.core.locations import Location
 from cerradata.labels.edges import edge_mask
@@ -38,7 +38,7 @@ LAYERS = {
     "edge_7c": "edge_7c",
     "edge_14c": "edge_14c",
 }
-QUIET = BuildOptions(quiet=True)
+QUIET = BuildOptions(scheduler="threads", quiet=True)
 Digests = Callable[[Path], dict[str, str]]
 Sources = Any  # see tests/unit/conftest.py
 
@@ -211,7 +211,7 @@ def test_dataset_does_not_depend_on_workers_or_blocks(
     build_dataset(sources.config, tmp_path / "whole", BuildOptions(workers=1, quiet=True))
     monkeypatch.setattr("cerradata.patches.cut._BLOCK_PIXELS", 2 * PATCH)
     build_dataset(sources.config, tmp_path / "serial", BuildOptions(workers=1, quiet=True))
-    build_dataset(sources.config, tmp_path / "parallel", BuildOptions(workers=4, quiet=True))
+    build_dataset(sources.config, tmp_path / "parallel", BuildOptions(workers=4, scheduler="threads", quiet=True))
     whole, serial, parallel = (bytes_of(tmp_path / name) for name in ("whole", "serial", "parallel"))
     assert serial == parallel
     for digests in (whole, serial):
@@ -220,7 +220,7 @@ def test_dataset_does_not_depend_on_workers_or_blocks(
 
 
 def interrupt_after(blocks: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = build_module.build_block
+    real = schedule_module.build_block
     done = []
 
     def build_block(*arguments: object, **options: object) -> BlockResult:
@@ -229,7 +229,7 @@ def interrupt_after(blocks: int, monkeypatch: pytest.MonkeyPatch) -> None:
         done.append(1)
         return real(*arguments, **options)
 
-    monkeypatch.setattr(build_module, "build_block", build_block)
+    monkeypatch.setattr(schedule_module, "build_block", build_block)
 
 
 def interrupted(config: BuildConfig, root: Path, monkeypatch: pytest.MonkeyPatch, blocks: int = 3) -> None:
@@ -278,14 +278,15 @@ _BUILD = """
 import pickle, sys, time
 import cerradata.patches.build as build
 import cerradata.patches.cut as cut
+import cerradata.patches.schedule as schedule
 cut._BLOCK_PIXELS = 16
 config, root = pickle.loads(open(sys.argv[1], "rb").read())
-real = build.build_block
+real = schedule.build_block
 def slowly(*arguments, **options):
     time.sleep(0.02)
     return real(*arguments, **options)
-build.build_block = slowly
-build.build_dataset(config, root, build.BuildOptions(workers=2, quiet=True))
+schedule.build_block = slowly
+build.build_dataset(config, root, build.BuildOptions(workers=2, scheduler="threads", quiet=True))
 """
 
 
@@ -321,7 +322,7 @@ def test_unfinished_build_of_another_configuration_is_refused(
     with pytest.raises(OutputError, match="another configuration"):
         build_dataset(sources.build(edge_width=2), root, QUIET)
     assert bytes_of(root) == before
-    report = build_dataset(sources.build(edge_width=2), root, BuildOptions(overwrite=True, quiet=True))
+    report = build_dataset(sources.build(edge_width=2), root, BuildOptions(scheduler="threads", overwrite=True, quiet=True))
     assert report.resumed == 0
     assert report.info.edge_width == 2
 
@@ -331,7 +332,7 @@ def test_legend_edited_during_the_pause_is_refused(
     sources: Sources, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     legend = tmp_path / "legend.yaml"
-    text = (Path(build_module.__file__).parents[1] / "legend" / "data" / "cerradata-4mm.yaml").read_text("utf-8")
+    text = (Path(schedule_module.__file__).parents[1] / "legend" / "data" / "cerradata-4mm.yaml").read_text("utf-8")
     legend.write_text(text, "utf-8")
     config = sources.build(legend=LegendName(legend))
     interrupted(config, root, monkeypatch)
@@ -348,7 +349,7 @@ def test_finished_dataset_is_replaced_only_on_request(sources: Sources, root: Pa
     assert bytes_of(root) == before
     stale = root / "msi_images" / "cerradata_ms_999.tif"
     stale.write_bytes(b"")
-    report = build_dataset(sources.build(name="other"), root, BuildOptions(overwrite=True, quiet=True))
+    report = build_dataset(sources.build(name="other"), root, BuildOptions(scheduler="threads", overwrite=True, quiet=True))
     assert report.info.name == "other"
     assert not stale.exists()
 
@@ -358,7 +359,7 @@ def test_folder_of_somebody_else_is_never_deleted(sources: Sources, root: Path) 
     (root / "thesis" / "chapter.txt").write_text("years of work")
     for overwrite in (False, True):
         with pytest.raises(OutputError, match="choose another --out"):
-            build_dataset(sources.config, root, BuildOptions(overwrite=overwrite, quiet=True))
+            build_dataset(sources.config, root, BuildOptions(scheduler="threads", overwrite=overwrite, quiet=True))
     assert (root / "thesis" / "chapter.txt").read_text() == "years of work"
     assert not (root / "msi_images").exists()
 
@@ -398,10 +399,10 @@ def test_unreadable_scene_costs_the_blocks_that_it_is_needed_for(sources: Source
     assert not {12, 13, 17, 18} & set(read_index(root)["id"])
     assert DatasetInfo.read(root).selection["patches"] == report.tally.patches
     with pytest.raises(SceneError, match="S1A_IW_GRDH_20220712"):
-        build_dataset(sources.config, root, BuildOptions(strict=True, overwrite=True, quiet=True))
+        build_dataset(sources.config, root, BuildOptions(scheduler="threads", strict=True, overwrite=True, quiet=True))
     assert not (root / "dataset.json").exists()
     scene.write_bytes(whole)
-    report = build_dataset(sources.config, root, BuildOptions(strict=True, quiet=True))
+    report = build_dataset(sources.config, root, BuildOptions(scheduler="threads", strict=True, quiet=True))
     assert report.resumed > 0
     assert report.info.patches == len(KEPT)
 

@@ -14,25 +14,36 @@ def grid(height: int, width: int) -> GeoBox:
     return GeoBox((height, width), Affine(10, 0, 700_000, 0, -10, 9_000_000), "EPSG:32722")
 
 
-@given(st.integers(1, 9), st.integers(0, 80), st.integers(0, 80), st.integers(1, 40))
-def test_every_pixel_of_whole_patches_is_cut_exactly_once(size: int, height: int, width: int, block: int) -> None:
-    patches = PatchGrid(grid(size + height, size + width), size)
-    numbers = np.arange((size + height) * (size + width)).reshape(1, size + height, size + width)
+@given(
+    size=st.integers(1, 9),
+    more=st.tuples(st.integers(0, 80), st.integers(0, 80)),
+    stride=st.integers(0, 12),
+    block=st.integers(1, 40),
+)
+def test_every_patch_is_cut_exactly_once(size: int, more: tuple[int, int], stride: int, block: int) -> None:
+    height, width = size + more[0], size + more[1]
+    patches = PatchGrid(grid(height, width), size, stride)
+    step = stride or size
+    numbers = np.arange(height * width).reshape(1, height, width)
     found = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cut, "_BLOCK_PIXELS", block)
         blocks = patches.blocks()
         assert [one.number for one in blocks] == list(range(len(blocks)))
         for one in blocks:
-            rows, columns = patches.window(one)
+            window = patches.window(one)
+            left, top = ~patches.grid.transform * (window.transform.c, window.transform.f)
+            rows, columns = (slice(round(n), round(n) + count) for n, count in zip((top, left), window.shape, strict=True))
             for row, col, layers in patches.cut(one, {"layer": numbers[:, rows, columns]}):
                 assert patches.patch_id(row, col) not in found
                 found[patches.patch_id(row, col)] = (row, col, layers["layer"])
     assert sorted(found) == list(range(patches.rows * patches.columns))
+    assert (patches.rows - 1) * step + size <= height < patches.rows * step + size
     for patch_id, (row, col, pixels) in found.items():
         assert divmod(patch_id, patches.columns) == (row, col)
-        expected = numbers[:, row * size : (row + 1) * size, col * size : (col + 1) * size]
+        expected = numbers[:, row * step : row * step + size, col * step : col * step + size]
         np.testing.assert_array_equal(pixels, expected)
+        assert pixels.shape == (1, size, size)
 
 
 def test_patch_lies_where_its_pixels_lie() -> None:
@@ -48,6 +59,12 @@ def test_blocks_hold_about_a_thousand_pixels_a_side() -> None:
     assert [(b.row, b.col, b.rows, b.columns) for b in blocks] == [
         *((0, 0, 8, 8), (0, 8, 8, 2), (8, 0, 8, 8), (8, 8, 8, 2), (16, 0, 4, 8), (16, 8, 4, 2)),
     ]
+
+
+def test_overlapping_patches_make_no_larger_blocks() -> None:
+    """A block of 45 x 45 patches would be a lot to lose, and to hold."""
+    blocks = PatchGrid(grid(2560, 1300), 128, 20).blocks()
+    assert max(b.rows * b.columns for b in blocks) == 64
 
 
 def test_patch_larger_than_a_block_is_a_block_of_its_own() -> None:

@@ -24,7 +24,9 @@ def layers() -> dict[str, np.ndarray]:
 
 
 def describe(patch: dict[str, np.ndarray]) -> PatchRecord:
-    return describe_patch(PLACEMENT, patch, {"msi": 0, "sar": None}, LEGEND, (1, 2))
+    nodata = {"msi": 0, "sar": None}
+    valid = valid_share({name: patch[name] for name in nodata}, nodata)
+    return describe_patch(PLACEMENT, patch, valid, LEGEND, (1, 2))
 
 
 def test_record_counts_each_level_in_its_own_file() -> None:
@@ -40,7 +42,7 @@ def test_record_counts_each_level_in_its_own_file() -> None:
 def test_record_survives_the_journal() -> None:
     record = describe(layers())
     assert PatchRecord.from_plain(json.loads(json.dumps(asdict(record)))) == record
-    copied = describe_patch(Placement(7), layers(), {"msi": 0}, LEGEND, (2,))
+    copied = describe_patch(Placement(7), layers(), 1.0, LEGEND, (2,))
     assert PatchRecord.from_plain(json.loads(json.dumps(asdict(copied)))) == copied
     assert (copied.row, copied.crs, copied.transform) == (None, None, None)
 

@@ -40,11 +40,17 @@ def test_patch_at_the_limit_is_kept_whatever_the_rounding(invalid: int) -> None:
 
 
 def test_tally_adds_up_and_survives_json() -> None:
-    one = SelectionTally.empty(3).add("kept", np.array([4, 0, 1])).add("invalid", np.array([0, 2, 3]))
-    two = SelectionTally.empty(3).add("unreadable", np.zeros(3, np.int64), patches=16).add("kept", np.array([1, 1, 1]))
+    zeros = np.zeros(3, np.int64)
+    one = SelectionTally.empty(3).add("kept", np.array([4, 0, 1]), np.array([3, 0, 1]))
+    one = one.add("invalid", np.array([0, 2, 3]), np.array([0, 1, 0]))
+    two = SelectionTally.empty(3).add("unreadable", zeros, zeros, patches=16)
+    two = two.add("kept", np.array([1, 1, 1]), np.array([1, 1, 1]))
     both = one + two
     assert both.patches == {"kept": 2, "unlabelled": 0, "invalid": 1, "unreadable": 16}
     assert both.pixels["kept"].tolist() == [5, 1, 2]
+    assert both.total.tolist() == [5, 3, 5]
+    assert both.valid_shares == [pytest.approx(4 / 5), pytest.approx(2 / 3, abs=1e-6), pytest.approx(2 / 5)]
+    assert SelectionTally.empty(1).valid_shares == [None]
     assert SelectionTally.from_dict(json.loads(json.dumps(both.to_dict()))).to_dict() == both.to_dict()
     assert one.patches["kept"] == 1, "a tally is a value"
 
@@ -59,5 +65,6 @@ def test_tally_adds_up_and_survives_json() -> None:
     ],
 )
 def test_class_that_loses_more_than_half_is_named(kept: list[int], rejected: list[int], lost: list[str]) -> None:
-    tally = SelectionTally.empty(3).add("kept", np.array(kept)).add("unlabelled", np.array(rejected))
+    tally = SelectionTally.empty(3).add("kept", np.array(kept), np.array(kept))
+    tally = tally.add("unlabelled", np.array(rejected), np.array(rejected))
     assert tally.lost_classes(LEVEL) == lost

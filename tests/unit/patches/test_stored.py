@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from cerradata.core.errors import DatasetError
 from cerradata.core.locations import Location
+from cerradata.cube import StackConfig, build_stack
 from cerradata.labels import ReferenceSource
 from cerradata.legend import LegendName
 from cerradata.patches.config import BuildConfig
@@ -68,9 +69,14 @@ def test_what_the_dates_do_not_agree_on_is_not_said_of_the_dataset(
         sources.append(SceneSource("sentinel-1", path, ("VV", "VH"), **said))
         scenes.append(open_scene(sources[-1]))
     config = BuildConfig(tuple(sources), ReferenceSource("none", raster=path), LegendName("cerradata-4mm"))
-    together = stored_layers(config, scenes)["sar"].radiometry
+    grid = scenes[0].footprint_grid
+    together = stored_layers(config, {"sar": build_stack(scenes, grid, ("VV", "VH"))})["sar"].radiometry
     assert (together.calibration, together.orbit_pass, together.relative_orbit) == ("gamma0", "descending", None)
-    assert stored_layers(config, scenes[:1])["sar"].radiometry.relative_orbit == 68
+    alone = stored_layers(config, {"sar": build_stack(scenes[:1], grid, ("VV", "VH"))})["sar"].radiometry
+    assert alone.relative_orbit == 68
+    apart = build_stack(scenes, grid, ("VV", "VH"), StackConfig(orbits="separate"))
+    bands = stored_layers(config, {"sar": apart})["sar"].radiometry.bands
+    assert bands == ("VV@descending-141", "VH@descending-141", "VV@descending-68", "VH@descending-68")
 
 
 def test_file_that_is_none_is_named(tmp_path: Path) -> None:

@@ -88,8 +88,9 @@ def _facts(info: DatasetInfo, reference: Mapping[str, Any]) -> list[Fact]:
     if info.grid is not None:
         size = f"{quantity(info.grid['rows'], 'row')} and {quantity(info.grid['columns'], 'column')} of patches"
         facts.append(Fact("Grid", info.grid["crs"], size))
-    resampling = {name: method for name, method in info.provenance.get("resampling", {}).items() if name in info.layers}
-    facts += [Fact(f"Resampling of {name}", method) for name, method in resampling.items()]
+    for name, stack in info.provenance.get("stacks", {}).items():
+        facts.append(Fact(f"Resampling of {name}", stack["resampling"]))
+        facts.append(Fact(f"Composite of {name}", stack["composite"]["method"]))
     facts.append(Fact("Legend", info.legend.title, info.legend.name))
     if info.edge_width is not None:
         facts.append(Fact("Edge masks", f"{quantity(info.edge_width, 'pixel')} deep"))
