@@ -2,14 +2,20 @@
 
 import importlib.util
 import os
+import random
 import shutil
+import signal
+import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 import geopandas as gpd
 import numpy as np
 import numpy.typing as npt
+import psutil
 import pytest
 import rasterio
 from affine import Affine
@@ -207,3 +213,57 @@ def golden_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def dataset_copy(golden_dataset: Path, tmp_path: Path) -> Path:
     """A copy of the golden dataset that a test may damage."""
     return Path(shutil.copytree(golden_dataset, tmp_path / "dataset"))
+
+
+@dataclass(frozen=True)
+class Killer:
+    """Kills a command at random points and starts it again, until it ends well.
+
+    Attributes:
+        command: The command; it goes on where it was when it is started again.
+        journal: Its journal: one line more for each chunk of work that is finished.
+        most_lines: Lines of the journal of a whole run.
+        seed: Decides the points.
+    """
+
+    command: Sequence[str]
+    journal: Path
+    most_lines: int
+    seed: int = 0
+
+    def run(self, kills: int) -> int:
+        """Kill the command so many times at most, then let it end; the kills that came before it had ended."""
+        rng = random.Random(self.seed)
+        for done in range(kills):
+            if not self._killed_once(rng):
+                return done
+        subprocess.run(self.command, check=True, capture_output=True)
+        return kills
+
+    def _killed_once(self, rng: random.Random) -> bool:
+        """Start the command and kill it at a random point; False if it ended before."""
+        target = self._lines() + rng.randint(0, max(1, self.most_lines // 4))
+        process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        children: list[psutil.Process] = []
+        deadline = time.monotonic() + 120
+        while process.poll() is None and self._lines() <= target and time.monotonic() < deadline:
+            time.sleep(0.002)
+        time.sleep(rng.random() * 0.03)
+        if process.poll() is None:
+            children = psutil.Process(process.pid).children(recursive=True)
+            process.kill()
+        if process.wait() > 0:
+            pytest.fail(f"the command failed of itself with code {process.returncode}")
+        _, alive = psutil.wait_procs(children, timeout=30)
+        if alive:
+            pytest.fail(f"{len(alive)} workers outlived the command that was killed")
+        return process.returncode == -signal.SIGKILL
+
+    def _lines(self) -> int:
+        return self.journal.read_bytes().count(b"\n") if self.journal.exists() else 0
+
+
+@pytest.fixture(scope="session")
+def killer() -> type[Killer]:
+    """`Killer`: the harness of every test that kills long work."""
+    return Killer

@@ -15,7 +15,6 @@ from filelock import FileLock, Timeout
 
 from cerradata.core.errors import NoSpaceError, OutputError
 
-
 LOCK_FILE: Final = ".lock"
 
 

@@ -65,7 +65,9 @@ def read_area(config: AreaConfig, reference: Geometry) -> Geometry:
     except (DataSourceError, DataLayerError) as error:
         raise ConfigError(f"area: {config.vector} cannot be read as vector data: {error}") from error
     if not isinstance(table, gpd.GeoDataFrame) or table.crs is None:
-        raise ConfigError(f"area: {config.vector} has no geometry or no coordinate reference system: set it if you know it.")
+        raise ConfigError(
+            f"area: {config.vector} has no geometry or no coordinate reference system: set it if you know it."
+        )
     shapes = table.geometry[table.geometry.notna() & table.geometry.geom_type.isin(["Polygon", "MultiPolygon"])]
     if shapes.empty:
         kinds = ", ".join(sorted({str(kind) for kind in table.geometry.geom_type}))

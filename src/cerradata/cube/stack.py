@@ -210,7 +210,9 @@ def _groups(scenes: Sequence[Scene], grid: GeoBox, config: StackConfig) -> dict[
     for name, window, orbit in group_names(config.windows, list(by_orbit)):
         own = [scene for scene in by_orbit[orbit] if scene in by_window[window]]
         if not own:
-            raise ConfigError(f"Time window {window!r} holds no scene of {orbit}: leave the window or these scenes out.")
+            raise ConfigError(
+                f"Time window {window!r} holds no scene of {orbit}: leave the window or these scenes out."
+            )
         span = window_span(window, config.windows[window]) if window else None
         groups[name] = tuple(place[id(scene)] for scene in ordered(own, config.composite, grid, span))
     return groups

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,41 +10,31 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torchgeo.datasets import NonGeoDataset
 
-from cerradata.core.errors import ConfigError, DatasetError
+from cerradata.core.errors import DatasetError
 from cerradata.core.types import SPLITS, SplitName
-from cerradata.data.normalise import PUBLISHED_STATISTICS, BandStatistics
 from cerradata.data.picture import paint, picture
-from cerradata.legend import Legend, Level, load_legend
-from cerradata.patches.copy import CopyFacts, copy_radiometries, labelled_levels
+from cerradata.data.selection import Modality, choose_inputs, choose_targets, open_dataset
+from cerradata.legend import Level
 from cerradata.patches.index import ids_of_split, read_index
-from cerradata.patches.info import DatasetInfo
-from cerradata.patches.layout import (
-    INDEX_FILE,
-    INFO_FILE,
-    JOURNAL_FILE,
-    Layout,
-    discover,
-    edge_layer,
-    semantic_layer,
-)
-from cerradata.patches.statistics import valid_pixels
+from cerradata.patches.layout import INDEX_FILE, INFO_FILE, edge_layer, semantic_layer
 from cerradata.patches.stored import read_layer
-from cerradata.scenes import Radiometry
 
-Modality = Literal["msi", "sar", "msi+sar"]
 Sample = dict[str, Any]
+
+__all__ = ["CerraData4MM", "Modality", "Sample"]
 
 
 class CerraData4MM(NonGeoDataset):
-    """Patches of Sentinel-2 and Sentinel-1 with labels and class boundaries.
+    """Patches of Sentinel-2 and Sentinel-1, and variables beside them, with labels and class boundaries.
 
     It reads what `cerradata build` wrote, and a copy of the published download, with `msi_images` or `opt_images`, with
     train/val/test folders or without. Files are joined on the id in their names, never on their order.
 
     A sample is a dictionary:
-        image: (bands, H, W) float32 stored numbers (see `radiometry`), NaN = no data.
+        image: (bands, H, W) float32 stored numbers (see `radiometry`), NaN = no data; with `time_axis` (T, C, H, W).
         mask: (H, W) int64 class ids of `level`, 255 = unlabelled.
         edge: (H, W) int64, 1 = boundary of two classes of `level`; only with `edges`.
+        targets: (T, H, W) float32 values of the variables in `targets`, in their units, NaN = no data; only with `targets`.
         id: the patch's id.
     """
 
@@ -56,7 +46,10 @@ class CerraData4MM(NonGeoDataset):
         level: int | None = None,
         *,
         bands: Sequence[str] | None = None,
+        variables: Sequence[str] = (),
+        targets: Sequence[str] = (),
         edges: bool = False,
+        time_axis: bool = False,
         transforms: Callable[[Sample], Sample] | None = None,
     ) -> None:
         """Find the files of a split; read no image.
@@ -66,24 +59,37 @@ class CerraData4MM(NonGeoDataset):
             split: "train", "val" or "test"; None takes every patch.
             modality: "msi", "sar" or "msi+sar" (MSI bands first).
             level: Level of the labels, counted from coarse = 1; the finest by default.
-            bands: Bands to give, by name and in this order; by default all of the modality.
+            bands: Bands to give, by name and in this order; by default all of the modality. Variables may be among them.
+            variables: Variables whose bands follow those of `bands`, by name: `slope`, `elevation`, `ndvi` for all time
+                windows or `ndvi@dry` for one.
+            targets: Variables to give as targets of a regression, named in the same way.
             edges: Give the boundary masks too.
+            time_axis: Give the image as (time windows, bands, H, W), see `time_windows`. All bands that are chosen need the
+                same time windows.
             transforms: Called with each sample.
 
         Raises:
             DatasetError: If files or splits are missing, saying which.
-            ConfigError: If the modality or a band does not exist.
+            ConfigError: If the modality, a band or a variable does not exist, is input and target, or was made from the
+                reference map and is no target; or with `time_axis` if the bands have different time windows.
             LegendError: If the legend has no such level.
         """
         self.root = Path(root)
         self.modality = modality
         self.transforms = transforms
-        self.layout, self.legend, self.radiometry, levels, self.statistics = _open(self.root, modality)
-        self.level: Level = self.legend.level(max(levels) if level is None else level)
-        if self.level.number not in levels:
-            raise DatasetError(f"{self.root} has no labels of level {self.level.number}: it has {list(levels)}.")
-        self.bands = tuple(bands) if bands is not None else all_bands(self.radiometry)
-        self._picks = _pick_bands(self.bands, self.radiometry)
+        opened = open_dataset(self.root)
+        self.layout, self.legend, self.statistics = opened.layout, opened.legend, opened.statistics
+        self.descriptions = opened.descriptions
+        self.level: Level = self.legend.level(max(opened.levels) if level is None else level)
+        if self.level.number not in opened.levels:
+            raise DatasetError(f"{self.root} has no labels of level {self.level.number}: it has {list(opened.levels)}.")
+        self._inputs = choose_inputs(opened, modality, bands, variables)
+        self._targets = choose_targets(opened, targets, self._inputs)
+        self.time_windows: tuple[str, ...] = ()
+        if time_axis:
+            self._inputs, self.time_windows = self._inputs.by_time()
+        self.bands, self.targets = self._inputs.bands, self._targets.bands
+        self.radiometry = opened.of_modality(modality) | dict(self._inputs.layers)
         self._layers = [semantic_layer(self.level), *([edge_layer(self.level)] if edges else [])]
         self.ids = self._ids(split)
         self._require_files(self.ids)
@@ -106,6 +112,8 @@ class CerraData4MM(NonGeoDataset):
         }
         if len(self._layers) > 1:
             sample["edge"] = self._label(self._layers[1], patch_id)
+        if self.targets:
+            sample["targets"] = torch.from_numpy(self._targets.read(self.layout, patch_id))
         return sample if self.transforms is None else self.transforms(sample)
 
     def plot(self, sample: Sample, *, show_titles: bool = True, suptitle: str | None = None) -> Figure:
@@ -113,7 +121,8 @@ class CerraData4MM(NonGeoDataset):
         figure = Figure(figsize=(10, 3.6), layout="constrained")
         labels = [name for name in ("mask", "prediction") if name in sample]
         axes = figure.subplots(1, 1 + len(labels), squeeze=False)[0]
-        axes[0].imshow(picture(np.asarray(sample["image"]), self.bands))
+        image = np.asarray(sample["image"])
+        axes[0].imshow(picture(image.reshape(-1, *image.shape[-2:]), self.bands))
         for axis, name in zip(axes[1:], labels, strict=True):
             axis.imshow(paint(np.asarray(sample[name]), self.level))
         for axis, title in zip(axes, ["image", *labels], strict=True):
@@ -125,24 +134,11 @@ class CerraData4MM(NonGeoDataset):
         return figure
 
     def _image(self, patch_id: int) -> Tensor:
-        parts = []
-        for layer, positions in self._picks:
-            pixels = read_layer(self.layout.path(layer, patch_id))[0]
-            numbers = pixels[positions].astype(np.float32)
-            valid = valid_pixels(pixels[positions], self.radiometry[layer].nodata)
-            if not valid.all():
-                numbers[~valid] = np.nan
-            parts.append(numbers)
-        return torch.from_numpy(np.concatenate(parts)[self._order])
+        image = torch.from_numpy(self._inputs.read(self.layout, patch_id))
+        return image.reshape(len(self.time_windows), -1, *image.shape[1:]) if self.time_windows else image
 
     def _label(self, layer: str, patch_id: int) -> Tensor:
         return torch.from_numpy(read_layer(self.layout.path(layer, patch_id))[0][0].astype(np.int64))
-
-    @property
-    def _order(self) -> list[int]:
-        """Position of each wanted band among the bands as they are read, layer by layer."""
-        read = [self.radiometry[layer].bands[i] for layer, positions in self._picks for i in positions]
-        return [read.index(band) for band in self.bands]
 
     def _ids(self, split: SplitName | None) -> list[int]:
         if split is None and (self.root / INDEX_FILE).exists():
@@ -167,7 +163,7 @@ class CerraData4MM(NonGeoDataset):
                 f"{self.root}: {self.layout.doubled[0]} ({len(self.layout.doubled)} such problems), so it is not known "
                 f"which file belongs to the patch. Run `cerradata verify {self.root}` and remove the wrong ones."
             )
-        wanted = [*(layer for layer, _ in self._picks), *self._layers]
+        wanted = dict.fromkeys((*self._inputs.layers, *self._targets.layers, *self._layers))
         for layer in wanted:
             files = self.layout.files.get(layer, {})
             missing = [patch_id for patch_id in ids if patch_id not in files]
@@ -176,46 +172,3 @@ class CerraData4MM(NonGeoDataset):
                     f"{self.root}: layer {layer} lacks {len(missing)} of {len(ids)} patches (ids {missing[:5]}"
                     f"{' ...' if len(missing) > 5 else ''}). Run `cerradata verify {self.root}` for the whole list."
                 )
-
-
-def all_bands(radiometry: dict[str, Radiometry]) -> tuple[str, ...]:
-    """Every band of some layers, in their order."""
-    return tuple(band for own in radiometry.values() for band in own.bands)
-
-
-def _open(
-    root: Path, modality: Modality
-) -> tuple[Layout, Legend, dict[str, Radiometry], tuple[int, ...], BandStatistics]:
-    if (root / INFO_FILE).exists():
-        info = DatasetInfo.read(root)
-        layout = discover(root, {name: layer.folder for name, layer in info.layers.items()})
-        known = {name: layer.radiometry for name, layer in info.layers.items()}
-        statistics = {band: values for layer in info.layers.values() for band, values in layer.statistics.items()}
-        return layout, info.legend, _of_modality(known, modality, root), info.labels, statistics
-    if (root / JOURNAL_FILE).exists():
-        raise DatasetError(f"{root} is an unfinished build: run the same `cerradata build` again and it goes on.")
-    layout = discover(root)
-    legend = load_legend("cerradata-4mm")
-    known = copy_radiometries(layout, CopyFacts())
-    return layout, legend, _of_modality(known, modality, root), labelled_levels(layout, legend), PUBLISHED_STATISTICS
-
-
-def _of_modality(known: dict[str, Radiometry], modality: Modality, root: Path) -> dict[str, Radiometry]:
-    layers = modality.split("+")
-    if modality not in ("msi", "sar", "msi+sar"):
-        raise ConfigError(f"There is no modality {modality!r}: there are msi, sar and msi+sar.")
-    missing = [layer for layer in layers if layer not in known]
-    if missing:
-        raise DatasetError(
-            f"{root} has no {missing[0]} images, so the modality {modality!r} is impossible: it has {', '.join(known)}."
-        )
-    return {layer: known[layer] for layer in layers}
-
-
-def _pick_bands(bands: Sequence[str], radiometry: dict[str, Radiometry]) -> list[tuple[str, list[int]]]:
-    known = all_bands(radiometry)
-    unknown = [band for band in bands if band not in known]
-    if unknown or not bands:
-        raise ConfigError(f"The dataset has no band {unknown[0] if unknown else ''!r}: it has {', '.join(known)}.")
-    picks = [(layer, [own.bands.index(b) for b in bands if b in own.bands]) for layer, own in radiometry.items()]
-    return [(layer, positions) for layer, positions in picks if positions]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cerradata.core.errors import ConfigError
+from cerradata.scenes.bands import SENTINEL1, SENTINEL2, base_band
 
 NormalisationName = Literal["none", "0to1", "1to1"]
 BandStatistics = Mapping[str, Mapping[str, float]]
@@ -62,7 +63,9 @@ class Normalise(nn.Module):
     The arithmetic is that of the published experiments:
     `none` gives the numbers as they are; `0to1` gives (x - min) / (max - min);
     `1to1` gives (ln(max(x, 1e-6)) - ln(mean)) / ln(std), which needs a positive mean and a std that is not 1.
-    Decibels are negative, so they have no logarithm: use `0to1` for them.
+
+    What may be negative, or means nothing on a log scale, has no published normalisation: for variables (elevation, slope,
+    indices, ...) and for radar in decibels `1to1` gives the z-score (x - mean) / std, see `on_log_scale`.
     """
 
     def __init__(self, bands: Sequence[str], statistics: BandStatistics, name: NormalisationName) -> None:
@@ -87,6 +90,11 @@ class Normalise(nn.Module):
         shifts, factors = zip(*(_shift_and_factor(band, statistics, name) for band in bands), strict=True)
         self.register_buffer("shift", torch.tensor(shifts, dtype=torch.float32)[:, None, None])
         self.register_buffer("factor", torch.tensor(factors, dtype=torch.float32)[:, None, None])
+        # Derived from names and statistics, which a run keeps, so it is no part of the weights
+        logarithms = [name == "1to1" and on_log_scale(band, statistics) for band in bands]
+        self.logarithms: Tensor
+        self.register_buffer("logarithms", torch.tensor(logarithms)[:, None, None], persistent=False)
+        self._all, self._any = all(logarithms), any(logarithms)
 
     def forward(self, image: Tensor) -> Tensor:
         """Normalise.
@@ -99,8 +107,10 @@ class Normalise(nn.Module):
         """
         image = image.float()
         missing = torch.isnan(image)
-        if self.name == "1to1":
+        if self._all:
             image = image.clamp_min(_LEAST).log()
+        elif self._any:
+            image = torch.where(self.logarithms, image.clamp_min(_LEAST).log(), image)
         return ((image - self.shift) * self.factor).masked_fill(missing, 0.0)
 
 
@@ -113,14 +123,45 @@ class NormaliseBatch(nn.Module):
         self.normalise = normalise
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Replace `image` by its normalisation."""
-        return {**batch, "image": self.normalise(batch["image"])}
+        """Replace `image` by its normalisation.
+
+        Args:
+            batch: `image` (B, bands, H, W), or (B, T, C, H, W) whose T * C bands are those of the normalisation, time
+                window by time window. All else is passed on.
+        """
+        image = batch["image"]
+        if image.ndim < 5:
+            return {**batch, "image": self.normalise(image)}
+        return {**batch, "image": self.normalise(image.flatten(1, 2)).reshape(image.shape)}
 
 
 def best_normalisation(statistics: BandStatistics, bands: Sequence[str]) -> NormalisationName:
-    """`1to1`, the published one, where every band has positive numbers; else `0to1` (decibels, elevation)."""
-    positive = all(statistics[band]["min"] > 0 and statistics[band]["std"] > 1 for band in bands if band in statistics)
+    """`1to1`, the published one, where every band of a sensor has positive numbers; else `0to1` (decibels).
+
+    Variables do not decide: `1to1` gives their z-score.
+    """
+    positive = all(
+        statistics[band]["min"] > 0 and statistics[band]["std"] > 1
+        for band in bands
+        if band in statistics and _is_of_sensor(band)
+    )
     return "1to1" if positive else "0to1"
+
+
+def on_log_scale(band: str, statistics: BandStatistics) -> bool:
+    """Whether `1to1` takes the logarithm of a band: one of Sentinel-2 or Sentinel-1 that is not in decibels.
+
+    Args:
+        band: Its name, with its time window or without.
+        statistics: mean, std, min and max by band. Radar with negative numbers is in decibels: neither amplitude nor
+            power can be negative.
+    """
+    decibels = base_band(band) in SENTINEL1 and band in statistics and statistics[band]["min"] < 0
+    return _is_of_sensor(band) and not decibels
+
+
+def _is_of_sensor(band: str) -> bool:
+    return base_band(band) in SENTINEL2 or base_band(band) in SENTINEL1
 
 
 def _shift_and_factor(band: str, statistics: BandStatistics, name: NormalisationName) -> tuple[float, float]:
@@ -134,9 +175,11 @@ def _shift_and_factor(band: str, statistics: BandStatistics, name: Normalisation
     if name == "0to1":
         spread = values["max"] - values["min"]
         return float(values["min"]), 1.0 if spread == 0 else float(1 / spread)
+    if not on_log_scale(band, statistics):
+        return float(values["mean"]), 1.0 if values["std"] == 0 else float(1 / values["std"])
     if values["mean"] <= 0 or values["std"] <= 0 or values["std"] == 1:
         raise ConfigError(
             f"Band {band!r} has mean {values['mean']:.4g} and std {values['std']:.4g}: the logarithms of `1to1` need a positive "
-            "mean and a std that is positive and not 1. Use `0to1` (decibels and elevation need it)."
+            "mean and a std that is positive and not 1. Use `0to1`."
         )
     return float(values["mean"].log()), float(1 / values["std"].log())

@@ -82,12 +82,16 @@ def build_block(plan: BuildPlan, block: Block, *, strict: bool) -> BlockResult:
         if strict:
             raise
         zeros = np.zeros(classes, np.int64)
-        lost = sum(plan.wants(block.row + row, block.col + col) for row in range(block.rows) for col in range(block.columns))
+        lost = sum(
+            plan.wants(block.row + row, block.col + col) for row in range(block.rows) for col in range(block.columns)
+        )
         tally = nothing.tally.add("unreadable", zeros, zeros, lost)
         return replace(nothing, tally=tally, errors=(str(error),))
     result = replace(nothing, seams=pixels.seams)
     places = {f"source {name}": own.source for name, own in pixels.read.items()}
-    places |= {f"observations {name}": own.observations for name, own in pixels.read.items() if own.observations is not None}
+    places |= {
+        f"observations {name}": own.observations for name, own in pixels.read.items() if own.observations is not None
+    }
     for row, col, patch in plan.patches.cut(block, {**pixels.layers, **places}):
         if plan.wants(row, col):
             origin = {name: patch.pop(name) for name in places}

@@ -111,9 +111,7 @@ def _build_rest(plan: BuildPlan, options: BuildOptions, journal: Journal, finish
     """Build the blocks that are not finished, and add them to the journal and to `finished`."""
     _make_folders(plan)
     blocks = [block for block in plan.blocks if block.number not in finished]
-    results = run_blocks(
-        plan, blocks, scheduler=options.scheduler, workers=options.workers, strict=options.strict
-    )
+    results = run_blocks(plan, blocks, scheduler=options.scheduler, workers=options.workers, strict=options.strict)
     for result in track(results, what="Cutting patches", total=len(blocks), quiet=options.quiet):
         if not result.errors:  # what could not be read is tried again by the next run
             journal.append(to_entry(result))

@@ -20,7 +20,7 @@ class MsiConfig:
     """How Sentinel-2 is stored.
 
     Attributes:
-        bands: Bands to store, in order; by default those of the first scene.
+        bands: Bands to store, in order; by default those of the first scene but B10.
         resampling: "bilinear" or "cubic".
         stored_offset: Stored number = reflectance x 10000 + this: 1000 as published, or 0. 0 is no data.
         composite: How several observations of a pixel become one value.
@@ -152,7 +152,9 @@ class BuildConfig:
         if self.patch_size < 8:
             raise ConfigError(f"patch_size is {self.patch_size}: give 8 pixels or more.")
         if self.stride is not None and self.stride < 1:
-            raise ConfigError(f"stride is {self.stride}: give 1 pixel or more, or leave it out for patches side by side.")
+            raise ConfigError(
+                f"stride is {self.stride}: give 1 pixel or more, or leave it out for patches side by side."
+            )
         if self.time_windows and self.monthly_windows is not None:
             raise ConfigError("Give either `time_windows` or `monthly_windows`.")
         if self.edge_width < 1:

@@ -117,7 +117,8 @@ def plan_build(config: BuildConfig, root: Path) -> BuildPlan:
 
 def _bands(layer: str, config: BuildConfig, scenes: list[Scene]) -> tuple[str, ...]:
     chosen = {"msi": config.msi.bands, "sar": config.sar.bands}.get(layer)
-    return chosen or tuple(scenes[0].bands)
+    # B10 of L1C sees the upper air only, and L2A has none
+    return chosen or tuple(band for band in scenes[0].bands if band != "B10") or tuple(scenes[0].bands)
 
 
 def _availability(config: BuildConfig, stacks: Mapping[str, Stack]) -> Availability:

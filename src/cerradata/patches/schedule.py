@@ -52,7 +52,12 @@ def run_blocks(
             yield from _on_cluster(client, plan, blocks, strict=strict)
     elif scheduler == "processes" and workers > 1 and len(blocks) > _FEW_BLOCKS:
         # No dashboard: a build needs no open port. No memory limit: a worker that uses much is not stopped by force.
-        options = {"threads_per_worker": 1, "dashboard_address": None, "memory_limit": 0, "silence_logs": logging.CRITICAL}
+        options = {
+            "threads_per_worker": 1,
+            "dashboard_address": None,
+            "memory_limit": 0,
+            "silence_logs": logging.CRITICAL,
+        }
         with LocalCluster(n_workers=workers, processes=True, **options) as cluster, Client(cluster) as client:
             yield from _on_cluster(client, plan, blocks, strict=strict)
     else:

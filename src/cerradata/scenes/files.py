@@ -1,9 +1,10 @@
 """Finding and checking the raster files of a scene."""
 
 import math
+import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
+import pyproj
 import rasterio
 from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError
@@ -13,10 +14,12 @@ from cerradata.core.locations import Location
 from cerradata.core.types import Sensor
 from cerradata.scenes.band_file import BandFile
 from cerradata.scenes.bands import BANDS, band_of_file
+from cerradata.scenes.product import ProductFiles, product_files, require_one_product, zips_in
 from cerradata.scenes.scl import SCL_RESOLUTION, is_scl_file
 
 _SUFFIXES = (".jp2", ".tif", ".tiff")
 _METRES_A_DEGREE = 111_000
+_RESOLUTION_IN_NAME = re.compile(r"_(\d\d)m$")
 
 
 def raster_grid(location: Location) -> tuple[GeoBox, int, float | None]:
@@ -36,7 +39,7 @@ def raster_grid(location: Location) -> tuple[GeoBox, int, float | None]:
                     else "if you know it, set it with `gdal_edit.py -a_srs EPSG:...`"
                 )
                 raise SceneError(f"{location} has no coordinate reference system: {remedy}.")
-            grid = GeoBox((dataset.height, dataset.width), dataset.transform, str(dataset.crs))
+            grid = GeoBox((dataset.height, dataset.width), dataset.transform, _horizontal(dataset.crs))
             return grid, dataset.count, dataset.nodata
     except RasterioError as error:
         raise SceneError(f"{location} cannot be opened as a raster: {error}. Is it whole?") from error
@@ -68,21 +71,22 @@ def stack_bands(location: Location, bands: tuple[str, ...], sensor: Sensor) -> d
 
 
 def folder_bands(folder: Location, sensor: Sensor) -> dict[str, BandFile]:
-    """The bands of a folder with one file a band, read from the names; of several resolutions the native one.
+    """The bands of a folder or zip with one file a band, read from the names; of several resolutions the native one.
 
     Raises:
-        SceneError: If there is no band file, one with several bands, or two files of the same band and resolution.
+        SceneError: If it is remote, is no whole zip, holds several products, no band file, one with several bands, or two
+            files of the same band and resolution.
     """
     if sensor == "elevation":
-        raise SceneError(f"{folder} is a folder: elevation is read from one file. Give the file.")
-    if folder.is_remote:
-        raise SceneError(f"{folder}: a remote folder cannot be listed. Give a stack file, or copy the folder.")
+        raise SceneError(f"{folder} is a folder or a zip: elevation is read from one file. Give the file.")
+    files = product_files(folder)
+    require_one_product(files, sensor)
     found: dict[str, BandFile] = {}
-    for path in _rasters(folder):
+    for path in _rasters(files):
         band = band_of_file(path.name, sensor)
         if band is None:
             continue
-        file = _single_band(Location(path), band)
+        file = _single_band(path, band)
         if band in found and _pixel(found[band]) == _pixel(file):
             raise SceneError(
                 f"{folder} holds two files of band {band}: {found[band].location} and {path}. One folder is one "
@@ -92,19 +96,23 @@ def folder_bands(folder: Location, sensor: Sensor) -> dict[str, BandFile]:
         if band not in found or abs(_pixel(file) - native) < abs(_pixel(found[band]) - native):
             found[band] = file
     if not found:
-        raise SceneError(f"{folder} holds no {sensor} band files (names that end in _B02.jp2, _VV.tif or the like).")
+        zips = zips_in(files)
+        remedy = f" It holds {', '.join(zips)}: give each zip as a scene of its own." if zips else ""
+        raise SceneError(
+            f"{folder} holds no {sensor} band files (names that end in _B02.jp2, _VV.tif or the like).{remedy}"
+        )
     return {band: found[band] for band in BANDS[sensor] if band in found}
 
 
 def scl_file(folder: Location) -> BandFile | None:
-    """The scene classification layer in a folder, that of 20 m where there are several; None if there is none.
+    """The scene classification layer in a folder or zip, that of 20 m where there are several; None if there is none.
 
     Raises:
         SceneError: If there are two of the same resolution, or a file has several bands.
     """
     found: dict[float, BandFile] = {}
-    for path in (p for p in _rasters(folder) if is_scl_file(p.name)):
-        file = _single_band(Location(path), "SCL")
+    for path in (p for p in _rasters(product_files(folder)) if is_scl_file(p.name)):
+        file = _single_band(path, "SCL")
         if _pixel(file) in found:
             raise SceneError(
                 f"{folder} holds two scene classifications: {found[_pixel(file)].location} and {path}. One folder is one "
@@ -112,6 +120,19 @@ def scl_file(folder: Location) -> BandFile | None:
             )
         found[_pixel(file)] = file
     return found[min(found, key=lambda size: abs(size - SCL_RESOLUTION))] if found else None
+
+
+def raster_crs(location: Location) -> str:
+    """The whole coordinate reference system of a raster file as WKT: with its vertical part, where it has one.
+
+    Raises:
+        SceneError: If it cannot be opened.
+    """
+    try:
+        with rasterio.open(location) as dataset:
+            return str(dataset.crs.to_wkt())
+    except RasterioError as error:
+        raise SceneError(f"{location} cannot be opened as a raster: {error}. Is it whole?") from error
 
 
 def raster_tag(location: Location, name: str) -> str | None:
@@ -128,8 +149,14 @@ def raster_tag(location: Location, name: str) -> str | None:
     return None if value is None else str(value)
 
 
-def _rasters(folder: Location) -> list[Path]:
-    return sorted(p for p in folder.path.rglob("*") if p.suffix.lower() in _SUFFIXES and p.name[0] != ".")
+def _horizontal(crs: rasterio.CRS) -> str:
+    """A coordinate reference system without its vertical part: rasters are laid over each other on the ground."""
+    whole = pyproj.CRS.from_wkt(crs.to_wkt())
+    return str(crs) if len(whole.axis_info) < 3 else str(rasterio.CRS.from_wkt(whole.to_2d().to_wkt()))
+
+
+def _rasters(files: ProductFiles) -> list[Location]:
+    return [files.location(name) for name in files.names if name.lower().endswith(_SUFFIXES)]
 
 
 def _single_band(location: Location, band: str) -> BandFile:
@@ -149,6 +176,33 @@ def require_bands(found: Mapping[str, BandFile], wanted: Iterable[str], scene: s
         raise SceneError(
             f"Scene {scene} lacks {', '.join(missing)}: found are {', '.join(found)}. "
             "Add the file, or leave the band out of `bands`."
+        )
+
+
+def require_whole_product(found: Mapping[str, BandFile], images: Iterable[str], scene: str) -> None:
+    """Raise `SceneError` naming each image of a band that a Sentinel-2 product is said to have and does not.
+
+    Args:
+        found: Files of the bands that were found; that of the scene classification as "SCL".
+        images: Names, without suffix, of the images that the metadata list. Of a band in several resolutions the native
+            one counts: the others are made from it.
+        scene: Name of the scene, for messages.
+    """
+    missing = []
+    for image in images:
+        name = f"{image}.jp2"
+        band = "SCL" if is_scl_file(name) else band_of_file(name, "sentinel-2")
+        if band is None:
+            continue
+        native = SCL_RESOLUTION if band == "SCL" else BANDS["sentinel-2"][band].resolution
+        resolution = _RESOLUTION_IN_NAME.search(image)
+        is_native = resolution is None or int(resolution[1]) == native
+        if is_native and (band not in found or _pixel(found[band]) > native):
+            missing.append(name)
+    if missing:
+        raise SceneError(
+            f"Scene {scene} lacks {', '.join(missing)}, which the product's metadata list. Fetch the product again, or "
+            "name the `bands` to use (and `cloud_mask: none` to do without the scene classification)."
         )
 
 

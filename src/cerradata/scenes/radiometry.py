@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -52,7 +51,7 @@ class Radiometry:
     relative_orbit: int | None = None
     vertical_datum: str | None = None
     time_windows: tuple[str, ...] = ()
-    quantiles: Quantiles = field(default_factory=lambda: MappingProxyType({}))
+    quantiles: Quantiles = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check unit against sensor.

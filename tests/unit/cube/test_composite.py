@@ -41,7 +41,9 @@ def make_scene(folder: Path, make_raster: Factory, number: int, clouds: np.ndarr
     return open_scene(SceneSource("sentinel-2", Location(folder), offset=0, **options))  # type: ignore[arg-type]
 
 
-def read_window(scenes: Sequence[Scene], window: GeoBox, bands: Sequence[str], config: StackConfig | None = None) -> Any:  # noqa: ANN401
+def read_window(
+    scenes: Sequence[Scene], window: GeoBox, bands: Sequence[str], config: StackConfig | None = None
+) -> Any:  # noqa: ANN401
     everything = {"": tuple(range(len(scenes)))}
     return Stack(window, tuple(bands), tuple(scenes), everything, config or StackConfig()).read(window).values
 

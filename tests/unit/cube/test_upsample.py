@@ -51,9 +51,7 @@ def test_nearest_is_what_the_warper_gives(coarse: int, east: float) -> None:
     source, target = grid(9, 7, coarse, east, 1.1), grid(40, 40, 10)
     aligned = AlignedGrids.of(source, target, tie=1e-7)
     assert aligned is not None
-    np.testing.assert_array_equal(
-        aligned.nearest(pixels, np.nan), warped(pixels, source, target, Resampling.nearest)
-    )
+    np.testing.assert_array_equal(aligned.nearest(pixels, np.nan), warped(pixels, source, target, Resampling.nearest))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import datetime as dt
 import pytest
 
 from cerradata.core.errors import ConfigError
-from cerradata.cube.windows import band_names, scenes_by_window
+from cerradata.cube.windows import band_names, monthly_windows, scenes_by_window
 from cerradata.scenes import Radiometry, Scene
 
 RADIOMETRY = Radiometry("elevation", ("elevation",), "metre")
@@ -53,3 +53,14 @@ def test_windows_that_cannot_work_are_told(windows: dict[str, tuple[str, str]], 
 def test_a_scene_without_a_date_is_told() -> None:
     with pytest.raises(ConfigError, match="Scene scene of None has no date"):
         scenes_by_window([scene("2022-06-15"), scene(None)], DRY_AND_WET)
+
+
+def test_a_year_divided_into_months() -> None:
+    windows = monthly_windows(2024, 2)
+    assert list(windows)[:2] == ["2024-01/2024-02", "2024-03/2024-04"]
+    assert windows["2024-01/2024-02"] == ("2024-01-01", "2024-02-29")
+    assert windows["2024-11/2024-12"] == ("2024-11-01", "2024-12-31")
+    assert monthly_windows(2023, 1)["2023-02"] == ("2023-02-01", "2023-02-28")
+    assert len(monthly_windows(2022, 12)) == 1
+    with pytest.raises(ConfigError, match="5 months do not divide a year"):
+        monthly_windows(2022, 5)

@@ -86,7 +86,7 @@ def test_batch_keeps_everything_but_the_image() -> None:
 @pytest.mark.parametrize(
     ("band", "statistics", "name", "message"),
     [
-        ("VV", {"VV": {"mean": -12.0, "std": 3.0, "min": -30.0, "max": 0.0}}, "1to1", "Use `0to1`"),
+        ("B04", {"B04": {"mean": -12.0, "std": 3.0, "min": -30.0, "max": 0.0}}, "1to1", "Use `0to1`"),
         ("VV", {"VV": {"mean": 2.0, "std": 1.0, "min": 1.0, "max": 3.0}}, "1to1", "Use `0to1`"),
         ("VV", {"VV": {"mean": 2.0, "std": 0.0, "min": 2.0, "max": 2.0}}, "1to1", "Use `0to1`"),
         ("VV", {}, "0to1", "no statistics of band 'VV'"),
@@ -105,3 +105,47 @@ def test_decibels_are_not_put_on_a_log_scale() -> None:
     assert best_normalisation(PUBLISHED_STATISTICS, BANDS) == "1to1"
     assert best_normalisation({**PUBLISHED_STATISTICS, **decibels}, ("B04", "VV")) == "0to1"
     assert best_normalisation({**PUBLISHED_STATISTICS, **decibels}, ("B04", "VH")) == "1to1"
+
+
+HEIGHTS = {"elevation": {"mean": 220.0, "std": 40.0, "min": 90.0, "max": 480.0}}
+DECIBELS = {"VV": {"mean": -12.0, "std": 3.0, "min": -30.0, "max": 0.0}}
+INDEX = {"ndvi@dry": {"mean": 0.1, "std": 0.25, "min": -0.6, "max": 0.9}}
+
+
+@pytest.mark.parametrize(
+    ("statistics", "values", "expected"),
+    [
+        (HEIGHTS, (220, 260, 160), (0, 1, -1.5)),
+        (DECIBELS, (-12, -9, 0), (0, 1, 4)),
+        (INDEX, (0.1, -0.4, 0.6), (0, -2, 2)),
+        ({"count": {"mean": 3.0, "std": 0.0, "min": 3.0, "max": 3.0}}, (3, 4), (0, 1)),
+    ],
+)
+def test_what_has_no_logarithm_gets_its_z_score(
+    statistics: dict[str, dict[str, float]], values: tuple[float, ...], expected: tuple[float, ...]
+) -> None:
+    found = Normalise(tuple(statistics), statistics, "1to1")(image(*values))
+    torch.testing.assert_close(found, image(*expected), atol=1e-5, rtol=0)
+
+
+def test_published_bands_keep_their_logarithm_beside_variables() -> None:
+    """Positive heights too: their logarithm means nothing."""
+    statistics = {**PUBLISHED_STATISTICS, **HEIGHTS, **INDEX}
+    bands = ("ndvi@dry", "B04", "elevation", "VH")
+    values = torch.tensor([0.35, 700.0, 300.0, 50.0])[:, None, None]
+    found = Normalise(bands, statistics, "1to1")(values)
+    published = Normalise(("B04", "VH"), PUBLISHED_STATISTICS, "1to1")(values[[1, 3]])
+    torch.testing.assert_close(found[[1, 3]], published)
+    torch.testing.assert_close(found[[0, 2]].flatten(), torch.tensor([1.0, 2.0]))
+
+
+def test_weights_do_not_depend_on_which_bands_have_a_logarithm() -> None:
+    """Runs that were saved before there were variables are loaded as they are."""
+    plain = Normalise(("VH",), PUBLISHED_STATISTICS, "1to1").state_dict()
+    assert set(plain) == {"shift", "factor"}
+
+
+def test_variables_do_not_decide_which_normalisation_is_best() -> None:
+    statistics = {**PUBLISHED_STATISTICS, **HEIGHTS, **INDEX}
+    assert best_normalisation(statistics, ("B04", "VH", "elevation", "ndvi@dry")) == "1to1"
+    assert best_normalisation({**statistics, **DECIBELS}, ("VV", "elevation")) == "0to1"

@@ -322,7 +322,9 @@ def test_unfinished_build_of_another_configuration_is_refused(
     with pytest.raises(OutputError, match="another configuration"):
         build_dataset(sources.build(edge_width=2), root, QUIET)
     assert bytes_of(root) == before
-    report = build_dataset(sources.build(edge_width=2), root, BuildOptions(scheduler="threads", overwrite=True, quiet=True))
+    report = build_dataset(
+        sources.build(edge_width=2), root, BuildOptions(scheduler="threads", overwrite=True, quiet=True)
+    )
     assert report.resumed == 0
     assert report.info.edge_width == 2
 
@@ -349,7 +351,9 @@ def test_finished_dataset_is_replaced_only_on_request(sources: Sources, root: Pa
     assert bytes_of(root) == before
     stale = root / "msi_images" / "cerradata_ms_999.tif"
     stale.write_bytes(b"")
-    report = build_dataset(sources.build(name="other"), root, BuildOptions(scheduler="threads", overwrite=True, quiet=True))
+    report = build_dataset(
+        sources.build(name="other"), root, BuildOptions(scheduler="threads", overwrite=True, quiet=True)
+    )
     assert report.info.name == "other"
     assert not stale.exists()
 

@@ -33,7 +33,9 @@ def test_every_patch_is_cut_exactly_once(size: int, more: tuple[int, int], strid
         for one in blocks:
             window = patches.window(one)
             left, top = ~patches.grid.transform * (window.transform.c, window.transform.f)
-            rows, columns = (slice(round(n), round(n) + count) for n, count in zip((top, left), window.shape, strict=True))
+            rows, columns = (
+                slice(round(n), round(n) + count) for n, count in zip((top, left), window.shape, strict=True)
+            )
             for row, col, layers in patches.cut(one, {"layer": numbers[:, rows, columns]}):
                 assert patches.patch_id(row, col) not in found
                 found[patches.patch_id(row, col)] = (row, col, layers["layer"])

@@ -103,9 +103,9 @@ def test_a_band_file_with_several_bands_is_not_read_as_one(tmp_path: Path, make_
 def test_a_folder_without_bands_is_told(tmp_path: Path) -> None:
     with pytest.raises(SceneError, match="holds no sentinel-1 band files"):
         folder_bands(Location(tmp_path), "sentinel-1")
-    with pytest.raises(SceneError, match="is a folder: elevation is read from one file"):
+    with pytest.raises(SceneError, match="is a folder or a zip: elevation is read from one file"):
         folder_bands(Location(tmp_path), "elevation")
-    with pytest.raises(SceneError, match="a remote folder cannot be listed"):
+    with pytest.raises(SceneError, match="a remote folder or zip cannot be listed"):
         folder_bands(Location("s3://bucket/scene/"), "sentinel-2")
 
 

@@ -4,12 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from cerradata.core.errors import SceneError
 from cerradata.core.locations import Location
 from cerradata.scenes import SceneSource, open_scene
-from cerradata.scenes.metadata import ProductMetadata, product_offset, read_metadata
+from cerradata.scenes.metadata import ProductMetadata, product_offset, read_name
+from cerradata.scenes.open import stated_metadata
 
 Factory = Callable[..., Path]
 Write = Callable[[Path], object]
@@ -67,6 +69,10 @@ def stac_1_1(scale: float, offset: float) -> dict[str, Any]:
     return {"B02_10m": {"href": "x/B02_10m.jp2", **described, "raster:scale": scale, "raster:offset": offset}}
 
 
+def read_metadata(folder: Path) -> ProductMetadata:
+    return stated_metadata(SceneSource("sentinel-2", Location(folder)))
+
+
 def offset_of(folder: Path, declared: int | None = None) -> float:
     radiometry = open_scene(SceneSource("sentinel-2", Location(folder), offset=declared)).radiometry
     return round(radiometry.offset / radiometry.scale, 6)
@@ -117,7 +123,7 @@ def test_where_the_offset_comes_from(folder: Path, write: Write, declared: int |
     [
         pytest.param(
             lambda _: None,
-            r"july: `offset` is missing, and neither MTD_MSIL1C.xml or MTD_MSIL2A.xml nor a STAC item .* in the folder\. "
+            r"july: `offset` is missing, and neither MTD_MSIL1C.xml or MTD_MSIL2A.xml nor a STAC item .* in it\. "
             "Give .*BOA_ADD_OFFSET.*RADIO_ADD_OFFSET.*not in the date",
             id="no metadata",
         ),
@@ -172,11 +178,128 @@ def test_an_offset_that_is_not_known_for_sure_is_told(folder: Path, write: Write
         offset_of(folder)
 
 
-def test_a_single_file_has_no_metadata_beside_it(tmp_path: Path, make_raster: Factory) -> None:
+def test_metadata_that_do_not_bear_the_name_of_a_single_file_are_not_its_own(
+    tmp_path: Path, make_raster: Factory
+) -> None:
     path = Location(make_raster(tmp_path / "s2.tif"))
     write_safe(tmp_path)
+    write_item(tmp_path, stac_1_0(TRUE))
+    write_item(tmp_path, stac_1_0(TRUE), name="s2_b.json")
     with pytest.raises(SceneError, match=r"s2\.tif: `offset` is missing, and one file has no metadata beside it"):
         open_scene(SceneSource("sentinel-2", path, bands=("B02",)))
+    assert stated_metadata(SceneSource("sentinel-2", path)) == ProductMetadata()
+
+
+STACK = {"href": "https://example.org/s2.tif?signature=1", "eo:bands": [{"name": "B02"}, {"name": "B03"}]}
+
+
+@pytest.mark.parametrize(
+    ("write", "offset", "scale"),
+    [
+        pytest.param(lambda f: write_item(f, stac_1_0(TRUE), name="s2.json"), -1000, 1e-4, id="item of the bands"),
+        pytest.param(
+            lambda f: write_item(f, {"all": STACK | {"raster:bands": [TRUE, TRUE]}, **stac_1_0(NONE)}, name="s2.json"),
+            *(-1000, 1e-4),
+            id="the asset that is this file",
+        ),
+        pytest.param(
+            lambda f: write_item(f, {"all": STACK | {"raster:scale": 1e-3, "raster:offset": 0}}, name="s2.json"),
+            *(0, 1e-3),
+            id="scale of the whole asset",
+        ),
+        pytest.param(
+            lambda f: write_item(
+                f,
+                {"all": STACK | {"raster:scale": 1e-3, "bands": [{"name": "B02", "raster:scale": 1e-4}] * 2}},
+                name="s2.json",
+            ),
+            *(0, 1e-4),
+            id="STAC 1.1: the bands are nearer than the asset",
+        ),
+        pytest.param(
+            lambda f: write_safe(f, offsets=[-1000] * 13).rename(f / "s2_MTD_MSIL2A.xml"),
+            -1000,
+            1e-4,
+            id="renamed SAFE",
+        ),
+    ],
+)
+def test_a_single_file_has_the_metadata_beside_it_that_bear_its_name(
+    tmp_path: Path, make_raster: Factory, write: Write, offset: int, scale: float
+) -> None:
+    path = Location(make_raster(tmp_path / "s2.tif", np.full((2, 4, 4), 1500, np.uint16)))
+    write(tmp_path)
+    scene = open_scene(SceneSource("sentinel-2", path, bands=("B02", "B03")))
+    assert scene.radiometry.scale == pytest.approx(scale)
+    assert scene.radiometry.offset == pytest.approx(offset * scale)
+    assert scene.date is not None
+
+
+def test_bands_of_one_file_with_different_offsets_are_told(tmp_path: Path, make_raster: Factory) -> None:
+    path = Location(make_raster(tmp_path / "s2.tif", np.full((2, 4, 4), 1500, np.uint16)))
+    write_item(tmp_path, {"all": STACK | {"raster:bands": [TRUE, NONE]}}, name="s2.json")
+    with pytest.raises(SceneError, match=r"s2\.json state several offsets \(-1000, 0\)"):
+        open_scene(SceneSource("sentinel-2", path, bands=("B02", "B03")))
+
+
+def test_what_is_stated_is_told_whatever_is_declared(folder: Path) -> None:
+    write_safe(folder, offsets=[-1000] * 13)
+    source = SceneSource("sentinel-2", Location(folder), offset=0, product_level="L1C", processing_baseline="02.05")
+    scene, stated = open_scene(source), stated_metadata(source)
+    assert (scene.radiometry.offset, scene.radiometry.product_level) == (0, "L1C")
+    assert scene.radiometry.processing_baseline == "02.05"
+    assert (stated.offsets, stated.product_level, stated.processing_baseline) == ((-1000,), "L2A", "04.00")
+
+
+def test_a_new_baseline_that_states_no_offset_is_told(folder: Path) -> None:
+    path = write_safe(folder)
+    path.write_text(path.read_text().replace("03.01", "05.00"))
+    with pytest.raises(
+        SceneError, match=r"july: the metadata of baseline 05\.00 state no BOA_ADD_OFFSET .*give `offset`"
+    ):
+        offset_of(folder)
+    assert offset_of(folder, declared=-1000) == -1000
+
+
+@pytest.mark.parametrize(
+    ("name", "level", "baseline", "orbit"),
+    [
+        ("S2B_MSIL2A_20220710T132229_N0400_R038_T22MGU_20220710T163213.SAFE", "L2A", "04.00", 38),
+        ("S2A_MSIL1C_20180710T132231_N0500_R138_T22MGU_20230710T163213.SAFE.zip", "L1C", "05.00", 138),
+        ("S2C_MSIL2A_20250710T132231_N0511_R038_T22MGU_20250710T163213", "L2A", "05.11", 38),
+        ("S2A_MSIL2A_20220710T132231_N0400", None, None, None),
+        ("mosaic_of_S2A_MSIL1C_20180710T132231_N0500_R138_T22MGU_20230710T163213", None, None, None),
+        (None, None, None, None),
+    ],
+)
+def test_what_the_name_of_a_product_says(
+    name: str | None, level: str | None, baseline: str | None, orbit: int | None
+) -> None:
+    found = read_name(name)
+    assert (found.product_level, found.processing_baseline, found.relative_orbit) == (level, baseline, orbit)
+
+
+ORBIT = "<SENSING_ORBIT_NUMBER>38</SENSING_ORBIT_NUMBER><SENSING_ORBIT_DIRECTION>DESCENDING</SENSING_ORBIT_DIRECTION>"
+URI = "<PRODUCT_URI>S2A_MSIL2A_20220710T132231_N0510_R124_T22MGU_20220710T163213.SAFE</PRODUCT_URI>"
+
+
+@pytest.mark.parametrize(
+    ("said", "name", "orbit_pass", "orbit"),
+    [
+        (ORBIT + URI, "july", "descending", 38),
+        (URI, "S2A_MSIL2A_20220710T132231_N0510_R081_T22MGU_20220710T163213.SAFE", None, 124),
+        ("", "S2A_MSIL2A_20220710T132231_N0510_R081_T22MGU_20220710T163213.SAFE", None, 81),
+        ("<PRODUCT_URI></PRODUCT_URI>", "july", None, None),
+    ],
+)
+def test_orbit_of_a_product(
+    tmp_path: Path, make_sentinel2_folder: Factory, said: str, name: str, orbit_pass: str | None, orbit: int | None
+) -> None:
+    folder = make_sentinel2_folder(tmp_path / name, size=12, bands=("B02",))
+    path = write_safe(folder)
+    path.write_text(path.read_text().replace("<List>", f"{said}<List>"))
+    radiometry = open_scene(SceneSource("sentinel-2", Location(folder))).radiometry
+    assert (radiometry.orbit_pass, radiometry.relative_orbit) == (orbit_pass, orbit)
 
 
 def test_only_assets_that_are_bands_count(tmp_path: Path) -> None:
@@ -198,7 +321,7 @@ def test_date_level_and_baseline_of_a_product(tmp_path: Path) -> None:
         date=dt.date(2022, 7, 10),
         product_level="L2A",
         processing_baseline="04.00",
-        files=(path,),
+        files=(Location(path),),
     )
 
 
@@ -234,8 +357,14 @@ def test_all_that_an_item_says(tmp_path: Path) -> None:
         orbit_pass="descending",
         relative_orbit=68,
         simulated="world 0",
-        files=(path,),
+        files=(Location(path),),
     )
+
+
+def test_an_item_s_product_uri_fills_what_it_leaves_out(tmp_path: Path) -> None:
+    write_item(tmp_path, {}, {"s2:product_uri": "S2A_MSIL2A_20220710T132231_N0510_R038_T22MGU_20220710T163213.SAFE"})
+    metadata = read_metadata(tmp_path)
+    assert (metadata.product_level, metadata.processing_baseline, metadata.relative_orbit) == ("L2A", "05.10", 38)
 
 
 def test_the_product_s_own_file_wins_over_an_item_that_fills_its_gaps(tmp_path: Path) -> None:
@@ -246,7 +375,7 @@ def test_the_product_s_own_file_wins_over_an_item_that_fills_its_gaps(tmp_path: 
         "03.01",
         "world 0",
     )
-    assert metadata.files == (safe, item)
+    assert metadata.files == (Location(safe), Location(item))
 
 
 def test_a_folder_without_metadata_says_nothing(tmp_path: Path) -> None:

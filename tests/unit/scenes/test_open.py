@@ -151,6 +151,59 @@ def test_the_orbit_of_radar_comes_from_its_item(tmp_path: Path, make_raster: Fac
     assert (radiometry.orbit_pass, radiometry.relative_orbit) == ("descending", 68)
 
 
+def planetary_computer_rtc(folder: Path, name: str = "item.json") -> None:
+    """An item as the collection sentinel-1-rtc of the Planetary Computer has them, less its links."""
+    properties = {
+        "datetime": "2022-07-12 09:05:11.537842Z",
+        "start_datetime": "2022-07-12 09:04:59.038151Z",
+        "platform": "SENTINEL-1A",
+        "constellation": "Sentinel-1",
+        "proj:epsg": 32722,
+        "s1:resolution": "high",
+        "s1:orbit_source": "RESORB",
+        "s1:processing_level": "1",
+        "s1:product_timeliness": "Fast-24h",
+        "s1:instrument_configuration_ID": "7",
+        "sar:product_type": "GRD",
+        "sar:instrument_mode": "IW",
+        "sar:polarizations": ["VV", "VH"],
+        "sar:frequency_band": "C",
+        "sat:orbit_state": "descending",
+        "sat:absolute_orbit": 44068,
+        "sat:relative_orbit": 68,
+        "sat:platform_international_designator": "2014-016A",
+    }
+    numbers = [{"nodata": -32768, "data_type": "float32", "spatial_resolution": 10.0}]
+    assets = {
+        band: {"href": f"https://example.org/rtc/iw-{band}.rtc.tiff?sig=1", "roles": ["data"], "raster:bands": numbers}
+        for band in ("vh", "vv")
+    }
+    said = {"stac_version": "1.0.0", "id": "S1A", "collection": "sentinel-1-rtc", "properties": properties}
+    (folder / name).write_text(json.dumps({"type": "Feature", **said, "assets": assets}))
+
+
+@pytest.mark.parametrize("layout", ["folder", "stack"])
+def test_terrain_corrected_radar_with_its_item(tmp_path: Path, make_raster: Factory, layout: str) -> None:
+    power = {band: np.full((4, 4), value, np.float32) for band, value in (("vh", 0.02), ("vv", 0.1))}
+    power["vv"][0, 0] = -32768
+    said: dict[str, Any] = {"unit": "linear", "calibration": "gamma0"}
+    if layout == "folder":
+        for band, values in power.items():
+            make_raster(tmp_path / f"iw-{band}.rtc.tiff", values, nodata=-32768)
+        planetary_computer_rtc(tmp_path)
+        scene = open_scene(SceneSource("sentinel-1", Location(tmp_path), **said))
+    else:
+        stack = make_raster(tmp_path / "rtc.tif", np.stack([power["vh"], power["vv"]]), nodata=-32768)
+        planetary_computer_rtc(tmp_path, "rtc.json")
+        scene = open_scene(SceneSource("sentinel-1", Location(stack), ("VH", "VV"), **said))
+    assert set(scene.bands) == {"VV", "VH"}
+    assert scene.date == dt.date(2022, 7, 12)
+    assert (scene.radiometry.orbit_pass, scene.radiometry.relative_orbit) == ("descending", 68)
+    values = scene.read("VV", slice(0, 4), slice(0, 4))
+    assert np.isnan(values[0, 0])
+    assert values[1, 1] == pytest.approx(0.1)
+
+
 def test_simulated_scenes_say_so_by_tag_or_by_item(tmp_path: Path, make_raster: Factory) -> None:
     real = make_raster(tmp_path / "real.tif")
     tagged = make_raster(tmp_path / "tagged.tif", tags={SIMULATED_TAG: "world 0"})

@@ -1,6 +1,7 @@
 import datetime as dt
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from cerradata.core.locations import Location
 from cerradata.scenes import SceneSource, open_scene
 from cerradata.scenes.bands import MSI_BANDS, SENTINEL2, band_of_file
 from cerradata.simulation.catalog import SceneFiles
-from cerradata.simulation.safe import write_safe
+from cerradata.simulation.safe import write_safe, zip_safe
 
 Factory = Callable[..., Path]
 SIMULATED = "cerradata simulation, parameters 1a2b3c, seed 1, world 0"
@@ -28,10 +29,12 @@ PROPERTIES = {
 }
 
 
-def scene_files(folder: Path, make_raster: Factory, **changes: object) -> SceneFiles:
-    """All bands of L2A and SCL, 60 x 60 pixels of 10 m: number = 1000 + 100 * row + col; B02 has 0 and 65535."""
+def scene_files(
+    folder: Path, make_raster: Factory, bands: Sequence[str] = (*MSI_BANDS, "SCL"), **changes: object
+) -> SceneFiles:
+    """All bands of L2A and SCL, or others; 60 x 60 pixels of 10 m: number = 1000 + 100 * row + col; B02 has 0 and 65535."""
     files = {}
-    for band in (*MSI_BANDS, "SCL"):
+    for band in bands:
         resolution = 20 if band == "SCL" else SENTINEL2[band].resolution
         count = 600 // resolution
         rows, columns = np.mgrid[:count, :count]
@@ -258,3 +261,86 @@ def test_a_missing_file_is_named(tmp_path: Path, make_raster: Factory) -> None:
     files = {"B02": tmp_path / "missing.tif"}
     with pytest.raises(SceneError, match=r"missing\.tif cannot be opened"):
         write_safe(tmp_path, scene_files(tmp_path / "source", make_raster, files=files), tile="22MGU")
+
+
+L1C_NAME = "S2A_MSIL1C_20220710T132231_N0510_R038_T22MGU_20220710T132231.SAFE"
+
+
+@pytest.fixture
+def l1c(tmp_path: Path, make_raster: Factory) -> Path:
+    return write_safe(
+        tmp_path / "out", scene_files(tmp_path / "source", make_raster, tuple(SENTINEL2)), tile="22MGU", level="L1C"
+    )
+
+
+def test_l1c_has_one_folder_for_all_resolutions_and_b10(l1c: Path) -> None:
+    assert l1c.name == L1C_NAME
+    files = {path.relative_to(l1c).as_posix() for path in l1c.rglob("*") if path.is_file()}
+    granule = "GRANULE/L1C_T22MGU_A000000_20220710T132231"
+    images = {f"{granule}/IMG_DATA/T22MGU_20220710T132231_{band}.jp2" for band in SENTINEL2}
+    assert files == {"MTD_MSIL1C.xml", f"{granule}/MTD_TL.xml"} | images
+    assert {f"{name}.jp2" for name in texts(l1c / "MTD_MSIL1C.xml", "IMAGE_FILE")} == images
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("PRODUCT_URI", [L1C_NAME]),
+        ("PROCESSING_LEVEL", ["Level-1C"]),
+        ("PRODUCT_TYPE", ["S2MSI1C"]),
+        ("QUANTIFICATION_VALUE", ["10000"]),
+        ("RADIO_ADD_OFFSET", ["-1000"] * 13),
+        ("BOA_QUANTIFICATION_VALUE", []),
+        ("BOA_ADD_OFFSET", []),
+    ],
+)
+def test_l1c_says_what_its_numbers_are(l1c: Path, name: str, values: list[str]) -> None:
+    assert texts(l1c / "MTD_MSIL1C.xml", name) == values
+
+
+def test_gdal_knows_l1c(l1c: Path) -> None:
+    metadata = l1c / "MTD_MSIL1C.xml"
+    assert ET.parse(metadata).getroot().tag.endswith("User_Product_Level-1C.xsd}Level-1C_User_Product")
+    with rasterio.open(f"SENTINEL2_L1C:{metadata}:60m:EPSG_32722") as stack:
+        assert [text.split(",")[0] for text in stack.descriptions[:3]] == ["B1", "B9", "B10"]
+        (cirrus,) = l1c.rglob("*_B10.jp2")
+        with rasterio.open(cirrus) as image:
+            np.testing.assert_array_equal(stack.read(3), image.read(1))
+
+
+def test_l1c_before_04_00_has_no_offset(tmp_path: Path, make_raster: Factory) -> None:
+    said = PROPERTIES | {"s2:processing_baseline": "02.05"}
+    old = scene_files(tmp_path / "source", make_raster, tuple(SENTINEL2), offset=0.0, properties=said)
+    product = write_safe(tmp_path, old, tile="22MGU", level="L1C")
+    assert texts(product / "MTD_MSIL1C.xml", "Radiometric_Offset_List") == []
+    assert open_scene(SceneSource("sentinel-2", Location(product))).radiometry.offset == 0
+
+
+@pytest.mark.parametrize(
+    ("bands", "level", "words"),
+    [
+        (("B02", "SCL"), "L1C", r"L1C has no SCL\. Levels are L1C and L2A"),
+        (("B02", "B10"), "L2A", "L2A has no B10"),
+        (("B02",), "L3", "there is no level 'L3'"),
+    ],
+)
+def test_a_level_has_its_own_images(
+    tmp_path: Path, make_raster: Factory, bands: tuple[str, ...], level: str, words: str
+) -> None:
+    with pytest.raises(ConfigError, match=words):
+        write_safe(tmp_path, scene_files(tmp_path / "source", make_raster, bands), tile="22MGU", level=level)  # type: ignore[arg-type]
+
+
+def test_a_zip_holds_the_whole_product_and_is_the_same_each_time(product: Path) -> None:
+    path = zip_safe(product)
+    assert path == product.with_name(f"{NAME}.zip")
+    first = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    assert content == {
+        f"{NAME}/{file.relative_to(product).as_posix()}": file.read_bytes()
+        for file in product.rglob("*")
+        if file.is_file()
+    }
+    assert zip_safe(product).read_bytes() == first
+    assert {file.name for file in product.parent.iterdir()} == {NAME, f"{NAME}.zip"}

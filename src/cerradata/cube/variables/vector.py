@@ -91,9 +91,13 @@ def burn(location: Location, layer: str | None, window: GeoBox) -> BoolArray:
 def require_vector(location: Location, layer: str | None) -> None:
     """Check that a vector file is there, has one layer to read and a coordinate reference system. No shape is read.
 
+    What was kept of files is forgotten: they may have changed since.
+
     Raises:
         ConfigError: If not, saying which layers there are.
     """
+    _burnt_block.cache_clear()
+    _crs.cache_clear()
     if not location.is_remote and not location.path.exists():
         raise ConfigError(
             f"There is no vector file {location}: check the path (a relative one is relative to the configuration)."

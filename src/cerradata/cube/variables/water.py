@@ -78,7 +78,7 @@ def distance_variable(request: Request) -> Variable:
             the index does not exist.
     """
     config, available = request.config, request.available
-    limit = DEFAULT_MAX_DISTANCE if config.max_distance is None else config.max_distance
+    limit = float(DEFAULT_MAX_DISTANCE if config.max_distance is None else config.max_distance)
     margin = math.ceil(limit / available.resolution)
     if config.vector is not None:
         require_vector(config.vector, config.layer)
@@ -100,7 +100,7 @@ def distance_variable(request: Request) -> Variable:
             target_only=config.target_only,
         )
     index = find_index(str(config.index), config.constants)
-    threshold = DEFAULT_THRESHOLD if config.threshold is None else config.threshold
+    threshold = float(DEFAULT_THRESHOLD if config.threshold is None else config.threshold)
     return Variable(
         request.name,
         "distance-to-water",

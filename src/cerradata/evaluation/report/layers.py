@@ -19,6 +19,15 @@ _UNITS = {
     "db": "backscatter in decibels",
     "metre": "height in metres",
 }
+_DERIVED_UNITS = {
+    "reflectance": "in units of reflectance",
+    "amplitude": "in units of amplitude",
+    "linear": "in units of linear power",
+    "db": "in decibels",
+    "metre": "in metres",
+    "degree": "in degrees",
+    "one": "without a unit",
+}
 
 
 @dataclass(frozen=True)
@@ -87,7 +96,7 @@ def describe_radiometry(radiometry: Radiometry, statistics: Mapping[str, Mapping
     spreads = [row.std for row in rows if row.std]
     spread = statistics_of.median(spreads) if spreads else 1.0
     return LayerView(
-        title=SENSORS[radiometry.sensor],
+        title=_title(radiometry),
         sentences=sentences,
         unit="" if plain else radiometry.unit,
         bands=rows,
@@ -96,12 +105,20 @@ def describe_radiometry(radiometry: Radiometry, statistics: Mapping[str, Mapping
     )
 
 
+def _title(radiometry: Radiometry) -> str:
+    if radiometry.sensor == "derived":
+        return f"Variable {base_band(radiometry.bands[0])}"
+    return SENSORS[radiometry.sensor]
+
+
 def _decimals(spread: float) -> int:
     """Decimals that show a standard deviation with four digits."""
     return min(max(3 - math.floor(math.log10(spread)), 0), 8)
 
 
 def _content(radiometry: Radiometry) -> str:
+    if radiometry.sensor == "derived":
+        return f"{quantity(len(radiometry.bands), 'band')} {_DERIVED_UNITS[radiometry.unit]}."
     what = _UNITS[radiometry.unit]
     if radiometry.sensor == "sentinel-2" and radiometry.product_level is not None:
         what = f"{_PRODUCTS.get(radiometry.product_level, what)} ({radiometry.product_level})"
@@ -130,13 +147,15 @@ def _acquisition(radiometry: Radiometry) -> tuple[str, ...]:
         known.append(f"{radiometry.orbit_pass.capitalize()} pass.")
     if radiometry.relative_orbit is not None:
         known.append(f"Relative orbit {radiometry.relative_orbit}.")
+    if radiometry.vertical_datum is not None:
+        known.append(f"Heights above {radiometry.vertical_datum}.")
     if radiometry.time_windows:
         known.append(f"Time windows: {', '.join(radiometry.time_windows)}.")
     return tuple(known)
 
 
 def _band(name: str, radiometry: Radiometry, found: Mapping[str, float]) -> BandRow:
-    band = BANDS[radiometry.sensor].get(base_band(name))
+    band = None if radiometry.sensor == "derived" else BANDS[radiometry.sensor].get(base_band(name))
     mean = found.get("mean")
     return BandRow(
         name=name,
