@@ -48,6 +48,24 @@ def atomic_path(path: Path, *, durable: bool = True) -> Iterator[Path]:
 
 
 @contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder beside `path`; it becomes `path`, in place of what is there, when the block ends well."""
+    making, old = path.with_name(f".{path.name}.making"), path.with_name(f".{path.name}.old")
+    with reported_output_errors(path):
+        for left_by_a_kill in (making, old):
+            shutil.rmtree(left_by_a_kill, ignore_errors=True)
+        making.mkdir(parents=True)
+        try:
+            yield making
+            if path.exists():
+                os.replace(path, old)
+            os.replace(making, path)
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
 def reported_output_errors(path: Path) -> Iterator[None]:
     """Turn the system's errors on writing to `path` into an `OutputError` that says what to do."""
     try:

@@ -25,7 +25,7 @@ from cerradata.simulation.grd_geometry import Geometry
 from cerradata.simulation.grd_manifest import Header, manifest
 from cerradata.simulation.noise import key_of
 from cerradata.simulation.radar import POLARISATIONS, speckle
-from cerradata.simulation.safe import _atomic_folder, _write_xml
+from cerradata.simulation.safe import atomic_folder, write_xml
 
 NoiseFormat = Literal["range", "range-azimuth"]
 Backscatter = Callable[[FloatArray, FloatArray], FloatArray]
@@ -121,7 +121,7 @@ def write_grd(root: Path, options: GrdOptions, backscatter: Backscatter, *, simu
     folder = root / _name(header, images)
     incidence = options.incidence_at(np.arange(options.shape[1]))
     names = {band: _file_name(header, band) for band in POLARISATIONS}
-    with _atomic_folder(folder) as making:
+    with atomic_folder(folder) as making:
         files: dict[str, str] = {}
         for number, band in enumerate(POLARISATIONS):
             name = names[band]
@@ -135,11 +135,11 @@ def write_grd(root: Path, options: GrdOptions, backscatter: Backscatter, *, simu
                 ),
             }
             for path, content in xml.items():
-                _write_xml(making / path, content, simulated)
+                write_xml(making / path, content, simulated)
             measurement = f"measurement/{name}.tiff"
             _write_image(making / measurement, images[number], options, simulated)
             files |= dict.fromkeys([*xml, measurement], band)
-        _write_xml(making / "manifest.safe", manifest(header, POLARISATIONS, list(files)), simulated)
+        write_xml(making / "manifest.safe", manifest(header, POLARISATIONS, list(files)), simulated)
     return folder
 
 

@@ -5,13 +5,9 @@ SENTINEL2 opens it). That the numbers are simulated is said in a comment and the
 of each image.
 """
 
-import os
 import re
-import shutil
 import xml.etree.ElementTree as ET
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import get_args
 
@@ -19,7 +15,7 @@ from odc.geo.geobox import GeoBox
 from rasterio.io import MemoryFile
 
 from cerradata.core.errors import ConfigError
-from cerradata.core.files import atomic_path, reported_output_errors, write_text
+from cerradata.core.files import atomic_folder, atomic_path, reported_output_errors, write_text
 from cerradata.core.types import SIMULATED_TAG
 from cerradata.simulation.catalog import CLASSIFICATION, SceneFiles, open_band
 from cerradata.simulation.safe_metadata import UTM, Level, Product, product_metadata, tile_metadata
@@ -57,11 +53,11 @@ def write_safe(root: Path, scene: SceneFiles, *, tile: str, level: Level = "L2A"
         OutputError: If there is no space or no permission.
     """
     product = _product(scene, tile, level)
-    with _atomic_folder(root / product.name) as folder:
+    with atomic_folder(root / product.name) as folder:
         for band, path in scene.files.items():
             _write_image(folder / f"{product.image(band)}.jp2", path, scene.simulated)
-        _write_xml(folder / product.granule / "MTD_TL.xml", tile_metadata(product), scene.simulated)
-        _write_xml(folder / f"MTD_MSI{level}.xml", product_metadata(product), scene.simulated)
+        write_xml(folder / product.granule / "MTD_TL.xml", tile_metadata(product), scene.simulated)
+        write_xml(folder / f"MTD_MSI{level}.xml", product_metadata(product), scene.simulated)
     return root / product.name
 
 
@@ -140,26 +136,9 @@ def _write_image(path: Path, source: Path, simulated: str) -> None:
             temporary.write_bytes(memory.getbuffer())
 
 
-def _write_xml(path: Path, root: ET.Element, simulated: str) -> None:
+def write_xml(path: Path, root: ET.Element, simulated: str) -> None:
+    """Write a metadata file that says in a comment that it is simulated."""
     ET.indent(root)
     said = re.sub("-(?=-)", "- ", simulated)  # a comment must not hold two hyphens in a row
     head = f'<?xml version="1.0" encoding="UTF-8" standalone="no"?>\n<!-- Simulated, not observed: {said} -->\n'
     write_text(path, head + ET.tostring(root, encoding="unicode") + "\n")
-
-
-@contextmanager
-def _atomic_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary folder beside `path`; it becomes `path`, in place of what is there, when the block ends well."""
-    making, old = path.with_name(f".{path.name}.making"), path.with_name(f".{path.name}.old")
-    with reported_output_errors(path):
-        for left_by_a_kill in (making, old):
-            shutil.rmtree(left_by_a_kill, ignore_errors=True)
-        making.mkdir(parents=True)
-        try:
-            yield making
-            if path.exists():
-                os.replace(path, old)
-            os.replace(making, path)
-        finally:
-            shutil.rmtree(making, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)

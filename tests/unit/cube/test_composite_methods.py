@@ -97,7 +97,9 @@ def test_median_and_medoid_against_the_definition(data: st.DataObject, count: in
 
 
 @pytest.mark.parametrize("method", ["mean", "median", "medoid"])
-def test_strips_of_rows_give_the_same(dates: list[Scene], method: CompositeMethod, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_strips_of_rows_give_the_same(
+    dates: list[Scene], method: CompositeMethod, monkeypatch: pytest.MonkeyPatch
+) -> None:
     window = grid(3, 4)
     whole = compose(dates, ["B02", "B04"], window, method)
     monkeypatch.setattr(statistics_module, "_BUDGET", 1)

@@ -284,7 +284,8 @@ def test_selection_says_what_it_cost_and_warns_of_lost_classes(dataset: Path) ->
     tally = SelectionTally.empty(14)
     kept, rejected = np.full(14, 100), np.zeros(14, np.int64)
     rejected[3], rejected[4] = 100, 101  # half of the water bodies, more than half of the mines
-    tally = tally.add("kept", kept, 6).add("unlabelled", rejected, 3).add("unreadable", 0 * kept, 1)
+    tally = tally.add("kept", kept, kept, 6).add("unlabelled", rejected, 0 * kept, 3)
+    tally = tally.add("unreadable", 0 * kept, 0 * kept, 1)
     edit_info(dataset, selection={"max_unlabelled": 0.25, "max_invalid": 0.0, **tally.to_dict()})
     page = Page(dataset)
     assert "at most 25 % of its pixels had no reference and none lacked data in a band. 6 of 10 were." in page.words

@@ -212,7 +212,7 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path, scene: SceneFiles, monk
     def full(*_: object) -> None:
         raise RuntimeError("the disk is gone")
 
-    monkeypatch.setattr("cerradata.simulation.safe._write_xml", full)
+    monkeypatch.setattr("cerradata.simulation.safe.write_xml", full)
     with pytest.raises(RuntimeError, match="the disk is gone"):
         write_safe(tmp_path / "out", scene, tile="22MGU")
     assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == before
