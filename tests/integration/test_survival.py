@@ -97,7 +97,7 @@ def test_killed_five_times_the_dataset_is_the_same(config: BuildConfig, tmp_path
 def test_killed_twenty_times_the_dataset_is_the_same(
     config: BuildConfig,
     tmp_path: Path,
-    killer: Any,
+    killer: Any,  # noqa: ANN401
     scheduler: str,
 ) -> None:
     check_kills(config, tmp_path, killer, kills=20, scheduler=scheduler)

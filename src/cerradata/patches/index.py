@@ -36,6 +36,8 @@ def make_index(records: Iterable[PatchRecord], patch_size: int) -> gpd.GeoDataFr
         raise DatasetError("An index of no patches is of no use: nothing was kept or found.")
     table = pd.DataFrame(rows)
     table = table.astype({"row": "Int64", "col": "Int64"})
+    for column in [name for name in table.columns if name.startswith("alignment_")]:
+        table[column] = table[column].astype("boolean" if column.endswith("_determined") else "Float64")
     table["split"] = pd.Series([None] * len(table), dtype="object")
     table["fold"] = pd.Series([pd.NA] * len(table), dtype="Int64")
     geometry = _footprints(table, patch_size)

@@ -91,7 +91,9 @@ class Radiometry:
         """The reverse of `to_values`, as float32 before any rounding; NaN stays NaN."""
         if self.sensor == "sentinel-1":
             values = from_power(values, self.unit)
-        return np.asarray((values - np.float32(self.offset)) / np.float32(self.scale), dtype=np.float32)
+        numbers = np.subtract(values, np.float32(self.offset), dtype=np.float32)
+        numbers /= np.float32(self.scale)
+        return numbers
 
     def with_bands(self, bands: tuple[str, ...], time_windows: tuple[str, ...] = ()) -> "Radiometry":
         """The same radiometry for other bands or time windows."""

@@ -13,11 +13,12 @@ from cerradata.core.types import BoolArray, FloatArray
 _STEP = 0.25  # px between the shifts that are tried; the peak between them is fitted
 _NEAR = 0.3  # px: `confidence` is the chance that the true shift lies this close
 _CONFIDENT = 0.8  # from this confidence on, a shift is determined: see docs/alignment.md for what it is right in
-_LEAD = 4.0  # least lead of the peak over any other place, as a difference of log-likelihoods
+_LEAD = 8.0  # least lead of the peak over any other place, as a difference of log-likelihoods
 _APART = 3.0  # px from the peak, where another peak is another answer
 _VALID = 0.5  # least share of the pixels, weighted by the taper, with data in both images
 _TAPER = 0.15  # share of each side that the taper fades out
 _BLUR = 0.8  # px, standard deviation of the low-pass filter: what is finer is speckle and resampling noise
+_FLOOR = 1e-4  # of the strongest ring: below, there is quantisation and what leaks from coarse rings, not noise
 _COMPONENTS = 2  # principal components of each image that take part; the third of Sentinel-2 is mostly noise
 _WEAK = 0.02  # components with less than this share of the strongest one's energy are noise
 
@@ -77,7 +78,7 @@ def estimate_shift(fixed: FloatArray, moving: FloatArray, *, max_shift: float = 
             f"max_shift is {max_shift} pixels: for images of {rows} x {columns} give 1 to {min(rows, columns) // 4}."
         )
     search = _search(rows, columns, float(max_shift))
-    valid = np.isfinite(still).all(axis=0) & np.isfinite(moved).all(axis=0)
+    valid = np.asarray(np.isfinite(still).all(axis=0) & np.isfinite(moved).all(axis=0))
     if search.taper[valid].sum() < _VALID * search.taper.sum():
         return Shift(0.0, 0.0, 0.0, False)
     evidence, pairs = _evidence(_spectra(still, valid, search), _spectra(moved, valid, search), search)
@@ -170,7 +171,8 @@ def _evidence(template: Spectra, observed: Spectra, search: _Search) -> tuple[Fl
     channels = _components(observed, metric) * metric
     for channel in channels:
         for part in np.conj(parts):
-            total += ((search.down @ (part * channel)) @ search.right).real ** 2
+            half = search.down @ (part * channel)
+            total += (half.real @ search.right.real - half.imag @ search.right.imag) ** 2
     return total, len(parts) * len(channels)
 
 
@@ -183,7 +185,7 @@ def _noise(observed: Spectra, search: _Search) -> FloatArray:
     power = (observed.real**2 + observed.imag**2).sum(axis=0)
     rings = np.bincount(search.ring.ravel(), power.ravel()) / np.maximum(np.bincount(search.ring.ravel()), 1)
     smooth = np.convolve(np.pad(rings, 2, mode="edge"), np.full(5, 0.2), "valid")
-    smooth = np.maximum(smooth, 1e-12 * smooth.max())  # a blurred image has no energy in fine rings
+    smooth = np.maximum(smooth, _FLOOR * smooth.max())
     return np.asarray(smooth.astype(np.float32)[search.ring])
 
 

@@ -18,14 +18,14 @@ from rasterio.control import GroundControlPoint
 from rasterio.io import MemoryFile
 
 from cerradata.core.errors import ConfigError
-from cerradata.core.files import atomic_path
+from cerradata.core.files import atomic_folder, atomic_path
 from cerradata.core.types import SIMULATED_TAG, Array, FloatArray
 from cerradata.simulation import grd_metadata as metadata
 from cerradata.simulation.grd_geometry import Geometry
 from cerradata.simulation.grd_manifest import Header, manifest
 from cerradata.simulation.noise import key_of
 from cerradata.simulation.radar import POLARISATIONS, speckle
-from cerradata.simulation.safe import atomic_folder, write_xml
+from cerradata.simulation.safe import write_xml
 
 NoiseFormat = Literal["range", "range-azimuth"]
 Backscatter = Callable[[FloatArray, FloatArray], FloatArray]
