@@ -27,12 +27,12 @@ def main() -> int:
         "gdal": rasterio.__gdal_version__,
     }
     rows = [{**row, "machine": machine} for row in (*confusion.run(), *build.run())]
-    print(f"{'benchmark':92} {'unit':10} {'ours':>9} {'peer':>9} {'ratio':>7} {'target':>7}")
+    print(f"{'benchmark':92} {'unit':10} {'ours':>9} {'peer':>9} {'ratio':>7} {'target':>7} {'peak MB':>8}")
     for row in rows:
-        target = "" if row["target"] is None else f"{row['target']:.1f}"
-        print(
-            f"{row['name'][:92]:92} {row['unit']:10} {row['ours']:9.1f} {row['peer']:9.1f} {row['ratio']:7.2f} {target:>7}"
-        )
+        figures = [f"{row[key]:.2f}" if row.get(key) is not None else "" for key in ("ours", "peer", "ratio", "target")]
+        memory = f"{row['peak_memory_mb']:.0f}" if "peak_memory_mb" in row else ""
+        ours, peer, ratio, target = figures
+        print(f"{row['name'][:92]:92} {row['unit']:10} {ours:>9} {peer:>9} {ratio:>7} {target:>7} {memory:>8}")
     RESULTS.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
     return 0
 

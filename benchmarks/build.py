@@ -1,13 +1,16 @@
 """Building a dataset, beside a plain script that does the same patch by patch, in one process."""
 
-import resource
-import shutil
+import os
+import pickle
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import rasterio
 from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
@@ -15,39 +18,73 @@ from rasterio.windows import Window
 from scipy import ndimage
 
 from benchmarks.scenes import make_area
+from cerradata.commands.main import _GDAL
 from cerradata.legend import load_legend
 from cerradata.patches.build import BuildOptions, build_dataset
+from cerradata.patches.config import BuildConfig
+from cerradata.patches.index import read_index
 from cerradata.scenes.bands import MSI_BANDS
 
 PATCH = 128
 
 
-def run(size: int = 2048) -> list[dict[str, Any]]:
-    """Patches a second of both on a generated area, all six files of a patch."""
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        config = make_area(root / "area", size)
-        start = time.perf_counter()
-        report = build_dataset(config, root / "dataset", BuildOptions(workers=2, quiet=True))
-        ours = report.info.patches / (time.perf_counter() - start)
-        some = max(16, report.info.patches // 8)
-        start = time.perf_counter()
-        plain_build(root / "area", root / "plain", some)
-        peer = some / (time.perf_counter() - start)
-        shutil.rmtree(root / "dataset")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return [
-        {
-            "name": f"build, {report.info.patches} patches of {PATCH} px, 14 bands, 2 levels, 2 workers, against a plain script",
-            "unit": "patches/s",
-            "ours": ours,
-            "peer": peer,
-            "ratio": ours / peer,
-            "target": None,
-            "target_rate": 100,
-            "peak_memory_mb": peak,
-        }
-    ]
+def run(sizes: tuple[int, ...] = (2048, 4096, 8192)) -> list[dict[str, Any]]:
+    """Patches a second and peak memory at three sizes a factor of 4 apart; the plain script beside the first."""
+    rows = []
+    for size in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            config = make_area(root / "area", size)
+            patches, seconds, peak = measured_build(config, root / "dataset")
+            peer = None
+            if size == sizes[0]:
+                some = max(16, patches // 8)
+                start = time.perf_counter()
+                plain_build(root / "area", root / "plain", some)
+                peer = some / (time.perf_counter() - start)
+        rows.append(
+            {
+                "name": f"build, {patches} patches of {PATCH} px, 14 bands, 2 levels, 2 processes"
+                + (", against a plain script" if peer else ""),
+                "unit": "patches/s",
+                "ours": patches / seconds,
+                "peer": peer,
+                "ratio": None if peer is None else patches / seconds / peer,
+                "target": None,
+                "target_rate": 100,
+                "peak_memory_mb": peak,
+            }
+        )
+    return rows
+
+
+def measured_build(config: BuildConfig, out: Path, scheduler: str = "processes") -> tuple[int, float, float]:
+    """Patches, seconds and peak memory in MB (proportional set size of the whole tree) of a build in a process of its own.
+
+    The time is that of the whole command: start of Python and of the workers, index and statistics too.
+    """
+    job = out.with_suffix(".pickle")
+    job.write_bytes(pickle.dumps((config, out, scheduler)))
+    start = time.perf_counter()
+    process = subprocess.Popen([sys.executable, "-m", "benchmarks.build", str(job)], env={**os.environ, **_GDAL})
+    peak = 0.0
+    while process.poll() is None:
+        peak = max(peak, tree_memory(process.pid))
+        time.sleep(0.5)  # reading the maps of a process holds it up
+    if process.returncode:
+        raise RuntimeError(f"the build ended with {process.returncode}")
+    return len(read_index(out)), time.perf_counter() - start, peak
+
+
+def tree_memory(pid: int) -> float:
+    """Proportional set size of a process and all that it started, in MB: pages that they share count once."""
+    total = 0
+    try:
+        for process in (root := psutil.Process(pid), *root.children(recursive=True)):
+            total += process.memory_full_info().pss
+    except psutil.Error:  # one has ended meanwhile
+        return 0.0
+    return total / 1e6
 
 
 def plain_build(area: Path, out: Path, patches: int) -> None:
@@ -100,4 +137,5 @@ def plain_build(area: Path, out: Path, patches: int) -> None:
 
 
 if __name__ == "__main__":
-    print(run())
+    job_config, job_out, job_scheduler = pickle.loads(Path(sys.argv[1]).read_bytes())
+    build_dataset(job_config, job_out, BuildOptions(workers=2, scheduler=job_scheduler, quiet=True))

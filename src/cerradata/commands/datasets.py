@@ -56,6 +56,24 @@ def build(
     report = build_dataset(settings, out.path, BuildOptions(workers, scheduler, strict, overwrite, quiet))
     write_text(out.path / CONFIG_FILE, yaml.safe_dump(plain(settings), sort_keys=False, allow_unicode=True))
     show_selection(report.tally, report.info.legend)
+    points = report.info.provenance["reference"]["points"]
+    if points is not None:
+        show_lines(
+            [
+                f"reference: {points['points']:,} points on the grid label {points['pixels']:,} pixels; {points['conflicting']:,} "
+                "pixels with points of different classes have no label"
+            ]
+        )
+    visible = [seam for seam in report.info.provenance["seams"] if seam["significant"]]
+    if visible:
+        worst = visible[0]
+        band, jump = max(worst["jump"].items(), key=lambda item: abs(item[1]))
+        show_lines(
+            [
+                f"seams: between {len(visible)} pairs of scenes values jump by more than chance; most from "
+                f"{worst['scenes'][0]} to {worst['scenes'][1]}: {jump:+.3f} in {band} (`cerradata report` lists them)"
+            ]
+        )
     rate = report.tally.patches["kept"] / max(report.seconds, 1e-9)
     show_lines([f"{out}: {report.info.patches:,} patches in {report.seconds:.1f} s ({rate:.0f} a second)"])
     show_simulated(report.info.simulated)
@@ -97,6 +115,7 @@ def index(
 def verify(
     directory: Location,
     *,
+    deep: bool = False,
     legend: LegendName = DEFAULT_LEGEND,
     workers: int = 2,
     format: Format = "text",
@@ -104,26 +123,31 @@ def verify(
 ) -> int:
     """Check that a dataset is whole: exit code 0 if it is, else 1 and a list of what is wrong.
 
-    Missing, extra, unpaired, corrupt and wrongly sized files, values outside the legend, and pixels that differ from
-    those that were indexed.
+    Missing, extra, unpaired, cut and wrongly sized files, what files say of themselves, index and dataset.json, splits
+    that share patches or ground. With --deep also the pixels: those that differ from what was indexed, values outside the
+    legend, edges that are not those of the labels, and band statistics.
 
     Args:
         directory: Folder of the dataset.
+        deep: Read every pixel too; takes some ten times as long.
         legend: Legend of a copy without dataset.json.
-        workers: Threads.
+        workers: Threads, or processes where there are many patches.
         format: text or json.
         quiet: Show no progress.
     """
-    problems = verify_dataset(directory.path, legend=legend, workers=workers, quiet=quiet)
+    problems = verify_dataset(directory.path, legend=legend, deep=deep, workers=workers, quiet=quiet)
+    simulated = _simulated(directory.path)
     if format == "json":
-        show_json({"whole": not problems, "problems": [problem.to_dict() for problem in problems]})
+        plain_problems = [problem.to_dict() for problem in problems]
+        show_json({"whole": not problems, "deep": deep, "simulated": list(simulated), "problems": plain_problems})
     elif problems:
         show_lines(f"{problem.kind}: {problem.message}" for problem in problems)
         show_lines([f"{directory}: {len(problems)} problems"])
-        show_simulated(_simulated(directory.path))
+        show_simulated(simulated)
     else:
-        show_lines([f"{directory} is whole: {len(discover(directory.path).ids):,} patches"])
-        show_simulated(_simulated(directory.path))
+        how = "every pixel read" if deep else "no pixel read: --deep does"
+        show_lines([f"{directory} is whole: {len(discover(directory.path).ids):,} patches ({how})"])
+        show_simulated(simulated)
     return 1 if problems else 0
 
 

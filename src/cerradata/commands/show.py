@@ -72,7 +72,10 @@ def show_scores(scores: Scores, title: str) -> None:
 
 
 def show_selection(tally: SelectionTally, legend: Legend) -> None:
-    """Print what was kept and rejected, by reason and class, and warn of classes that the rule deletes."""
+    """Print what was kept and rejected, by reason and class, and how much of each class has data in every band.
+
+    Warns of classes that the rule deletes.
+    """
     reasons = [reason for reason in REASONS if tally.patches[reason]]
     show_lines(
         [
@@ -81,12 +84,17 @@ def show_selection(tally: SelectionTally, legend: Legend) -> None:
         ]
     )
     known = [reason for reason in reasons if reason != "unreadable"]
-    if known:
+    valid = tally.valid_shares
+    if known or any(share is not None and share < 1 for share in valid):
         show_table(
             "Pixels by class",
-            ("class", "kept", *(f"rejected: {reason}" for reason in known)),
+            ("class", "kept", *(f"rejected: {reason}" for reason in known), "with data (%)"),
             (
-                (c.name, *(f"{int(tally.pixels[kind][c.id]):,}" for kind in ("kept", *known)))
+                (
+                    c.name,
+                    *(f"{int(tally.pixels[kind][c.id]):,}" for kind in ("kept", *known)),
+                    _percent(None if (share := valid[c.id]) is None else 100 * share),
+                )
                 for c in legend.finest.classes
             ),
         )

@@ -33,11 +33,13 @@ class Command:
 COMMANDS: Final = MappingProxyType(
     {
         "simulate": Command("simulation", "simulate", "simulated scenes, reference and elevation of an area"),
+        "doctor": Command("doctor", "doctor", "what is wrong with scenes: offset, unit, bands, place", ("scenes",)),
         "build": Command("datasets", "build", "scenes and a reference map -> dataset"),
         "index": Command("datasets", "index", "index and dataset.json for a copy that lacks them", ("directory",)),
         "verify": Command("datasets", "verify", "is a dataset whole? exit code 0 if it is", ("directory",)),
         "split": Command("datasets", "split", "train, val and test, with a certificate", ("directory",)),
         "stats": Command("datasets", "stats", "band statistics, class distribution, class weights", ("directory",)),
+        "crosswalk": Command("legends", "crosswalk", "which code becomes which class; what is left open", ("table",)),
         "train": Command("training", "train", "dataset -> run folder"),
         "test": Command("training", "test_command", "scores and plots of a run on the test split", ("run",)),
         "score": Command("reports", "score", "every score of a confusion matrix", ("confusion",)),

@@ -1,26 +1,21 @@
 """Commands on models: train, test, map."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import yaml
-
-from cerradata.commands.parser import parse_file
+from cerradata.commands.scene_list import read_scene_list
 from cerradata.commands.show import Format, show_json, show_lines, show_scores, show_simulated
 from cerradata.core.errors import ConfigError
 from cerradata.core.locations import Location
-from cerradata.core.types import Sensor, SplitName
-from cerradata.cube import GridConfig
+from cerradata.core.types import SplitName
 from cerradata.evaluation.independent import score_on_reference
 from cerradata.evaluation.testing import ScoreOptions, score_run, simulated_of, with_simulated
 from cerradata.labels import ReferenceSource
 from cerradata.mapping.map import MapConfig, map_scenes
 from cerradata.mapping.predict import PredictOptions
-from cerradata.patches.config import BuildConfig
 from cerradata.runs import RunFolder
-from cerradata.scenes import SarUnit, SceneSource
-from cerradata.scenes.bands import band_of_file
+from cerradata.scenes import SarUnit
 from cerradata.training import TrainConfig, TrainOptions
 from cerradata.training import train as train_run
 
@@ -101,21 +96,6 @@ def test_command(
 
 
 @dataclass(frozen=True)
-class SceneList:
-    """Scenes in a file of their own.
-
-    Attributes:
-        scenes: The scenes, in the order of preference where they overlap.
-        grid: The target grid.
-        time_windows: First and last day by name.
-    """
-
-    scenes: tuple[SceneSource, ...]
-    grid: GridConfig = field(default_factory=GridConfig)
-    time_windows: dict[str, tuple[str, str]] | None = None
-
-
-@dataclass(frozen=True)
 class MapSettings:
     """How to read the scenes and run the network.
 
@@ -164,7 +144,7 @@ def map_command(
     """
     if out.path.exists() and not overwrite:
         raise ConfigError(f"{out} exists: choose another --out, or give --overwrite to replace it.")
-    found = _scene_list(scenes, settings)
+    found = read_scene_list(scenes, bands=settings.bands, offset=settings.offset, unit=settings.unit)
     config = MapConfig(
         scenes=found.scenes,
         grid=found.grid,
@@ -186,48 +166,3 @@ def map_command(
     )
     show_simulated(files.simulated)
     return 0
-
-
-def _scene_list(locations: tuple[Location, ...], settings: MapSettings) -> SceneList:
-    if len(locations) == 1 and locations[0].lower().endswith((".yaml", ".yml")):
-        return _scenes_of_file(locations[0])
-    sources = []
-    for location in locations:
-        sensor = _sensor(location, settings.bands)
-        options: dict[str, Any] = {"offset": settings.offset} if sensor == "sentinel-2" else {"unit": settings.unit}
-        own = settings.bands if not (not location.is_remote and location.path.is_dir()) else None
-        sources.append(SceneSource(sensor, location, own, **options))
-    return SceneList(tuple(sources))
-
-
-def _scenes_of_file(location: Location) -> SceneList:
-    if not location.path.is_file():
-        raise ConfigError(f"There is no file {location}.")
-    keys = yaml.safe_load(location.path.read_text(encoding="utf-8")) or {}
-    if "reference" not in keys:
-        found: SceneList = parse_file(location, SceneList)
-        return found
-    build: BuildConfig = parse_file(location, BuildConfig)
-    return SceneList(build.scenes, build.grid, dict(build.time_windows))
-
-
-def _sensor(location: Location, bands: tuple[str, ...] | None) -> Sensor:
-    """The sensor that band names or files tell.
-
-    Raises:
-        ConfigError: If they tell none.
-    """
-    sensors: tuple[Sensor, ...] = ("sentinel-2", "sentinel-1")
-    if not location.is_remote and location.path.is_dir():
-        names = [path.name for path in location.path.rglob("*")]
-        for sensor in sensors:
-            if any(band_of_file(name, sensor) for name in names):
-                return sensor
-        raise ConfigError(
-            f"{location} holds no band files of {' or '.join(sensors)} (names ending in _B02.jp2, _VV.tif)."
-        )
-    if bands is None:
-        raise ConfigError(
-            f"{location}: say which bands it holds, in order (--bands '[B02, B03, ...]'), or give a YAML file."
-        )
-    return "sentinel-1" if set(bands) <= {"VV", "VH"} else "sentinel-2"

@@ -208,7 +208,8 @@ def _groups(scenes: Sequence[Scene], grid: GeoBox, config: StackConfig) -> dict[
     place = {id(scene): i for i, scene in enumerate(scenes)}
     groups = {}
     for name, window, orbit in group_names(config.windows, list(by_orbit)):
-        own = [scene for scene in by_orbit[orbit] if scene in by_window[window]]
+        inside = {id(scene) for scene in by_window[window]}
+        own = [scene for scene in by_orbit[orbit] if id(scene) in inside]
         if not own:
             raise ConfigError(
                 f"Time window {window!r} holds no scene of {orbit}: leave the window or these scenes out."

@@ -9,7 +9,7 @@ from cerradata.scenes import Scene
 from cerradata.scenes.source import parse_date
 
 TimeWindows = Mapping[str, tuple[str, str]]
-OrbitRule = Literal["one", "separate", "by-pass", "mixed"]
+OrbitRule = Literal["one", "one-pass", "by-pass", "separate", "mixed"]
 """Whether radar scenes of several passes and relative orbits may meet in one image, see `scenes_by_orbit`."""
 
 _UNKNOWN = "unknown"
@@ -73,35 +73,36 @@ def scenes_by_orbit(scenes: Sequence[Scene], rule: OrbitRule) -> dict[str, list[
 
     Args:
         scenes: Scenes of Sentinel-1.
-        rule: `one`: all must have one pass and one relative orbit. `separate`: an image for each pass and relative orbit
-            (`descending-68`). `by-pass`: an image for each pass, whatever the orbit (`descending`). `mixed`: one image of
-            all.
+        rule: `one`: all must be of one pass and one relative orbit. `one-pass`: all must be of one pass; its orbits meet in
+            one image. `by-pass`: an image for each pass (`descending`), whatever the orbit. `separate`: an image for each
+            pass and relative orbit (`descending-68`). `mixed`: one image of all.
 
     Returns:
         By name; one group without a name where there is nothing to tell apart.
 
     Raises:
-        ConfigError: If `one`, and there are several; or if they shall be told apart and a scene does not say its own.
+        ConfigError: If `one` or `one-pass`, and there are several; or if they shall be told apart and a scene does not say
+            its own.
     """
     if rule == "mixed":
         return {"": list(scenes)}
-    keys = {scene.name: _orbit_key(scene, by_pass=rule == "by-pass") for scene in scenes}
-    if rule == "one":
-        if len(set(keys.values())) > 1:
-            listed = "; ".join(f"{name}: {key}" for name, key in keys.items())
+    keys = [_orbit_key(scene, by_pass=rule in ("by-pass", "one-pass")) for scene in scenes]
+    if rule in ("one", "one-pass"):
+        if len(set(keys)) > 1:
+            listed = "; ".join(f"{scene.name}: {key}" for scene, key in zip(scenes, keys, strict=True))
             raise ConfigError(
                 f"The Sentinel-1 scenes are of several passes or relative orbits ({listed}), whose backscatter is not the "
-                "same. Leave some out, or say what shall be: `sar.orbits: separate` (bands of their own for each), `by-pass` "
-                "(for each pass) or `mixed`."
+                "same. Leave some out, or say what shall be with `sar.orbits`: one-pass (orbits of one pass may meet), by-pass "
+                "(bands of their own for each pass), separate (for each pass and orbit) or mixed."
             )
         return {"": list(scenes)}
-    unknown = [name for name, key in keys.items() if _UNKNOWN in key]
+    unknown = [scene.name for scene, key in zip(scenes, keys, strict=True) if _UNKNOWN in key]
     if unknown:
         raise ConfigError(
             f"Scene {unknown[0]} does not say its pass and relative orbit, by which the scenes shall be told apart: give "
             "`orbit_pass` and `relative_orbit`."
         )
-    return {key: [scene for scene in scenes if keys[scene.name] == key] for key in sorted(set(keys.values()))}
+    return {name: [scene for scene, key in zip(scenes, keys, strict=True) if key == name] for name in sorted(set(keys))}
 
 
 def group_names(windows: TimeWindows, orbits: Sequence[str]) -> Iterator[tuple[str, str, str]]:

@@ -1,5 +1,6 @@
 """How well Sentinel-1 and the labels of a patch lie on its Sentinel-2 image."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -137,18 +138,19 @@ def _amplitude(radar: FloatArray) -> FloatArray:
     finite = radar[np.isfinite(radar)]
     if not finite.size or finite.min() >= 0:
         return radar
-    amplitude: FloatArray = np.power(10.0, radar / 20)
-    return amplitude
+    return np.asarray(np.exp(radar * (math.log(10) / 20)))
 
 
 def _class_masks(labels: LabelArray) -> FloatArray:
-    """(classes, rows, columns) 1 where the class is, 0 where another one is, NaN where none is known."""
+    """(classes, rows, columns) 1 where the class is, 0 where another one is, NaN where none is known.
+
+    None at all where one class fills the patch: what it leaves out are small objects.
+    """
     counts = np.bincount(labels.ravel().astype(np.intp), minlength=UNLABELLED + 1)[:UNLABELLED]
     order = np.argsort(-counts, kind="stable")[:_MOST_CLASSES]
     classes = order[counts[order] >= _LEAST_SHARE * labels.size]
-    masks = (labels == classes[:, None, None]).astype(np.float32)
-    masks[:, labels == UNLABELLED] = np.nan
-    return masks
+    classes = classes if len(classes) > 1 else classes[:0]
+    return np.where(labels == UNLABELLED, np.float32(np.nan), np.asarray(labels == classes[:, None, None], np.float32))
 
 
 def _estimate(fixed: FloatArray, moving: FloatArray) -> Shift:

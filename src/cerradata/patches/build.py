@@ -18,7 +18,7 @@ from cerradata.patches.config import BuildConfig
 from cerradata.patches.index import make_index, write_index
 from cerradata.patches.info import DatasetInfo, LayerInfo
 from cerradata.patches.layout import discover
-from cerradata.patches.plan import BuildPlan, plan_build
+from cerradata.patches.plan import BuildPlan, plan_build, points_of
 from cerradata.patches.record import PatchRecord
 from cerradata.patches.resume import claim, finished_blocks, space_needed, to_entry
 from cerradata.patches.schedule import check_scheduler, run_blocks
@@ -181,9 +181,12 @@ def _provenance(plan: BuildPlan, seams: SeamTally) -> dict[str, Any]:
         ],
         "reference": {
             "name": reference.location.name,
-            "codes": reference.codes,
+            "codes": reference.codebook,
             "attribute": reference.attribute,
             "precedence": list(reference.precedence),
+            "period": None if reference.period is None else list(reference.period),
+            "ambiguous": reference.ambiguous,
+            "points": points_of(plan),
             "date": None if reference.date is None else str(reference.date),
             "licence": reference.licence,
         },

@@ -8,7 +8,7 @@ from cerradata.cube import CompositeConfig, GridConfig, OrbitRule, StackConfig
 from cerradata.cube.area import AreaConfig
 from cerradata.cube.resample import MeasurementResampling
 from cerradata.cube.variables import VariableConfig
-from cerradata.cube.windows import TimeWindows, monthly_windows
+from cerradata.cube.windows import TimeWindows, monthly_windows, window_span
 from cerradata.labels import ReferenceSource
 from cerradata.legend import LegendName
 from cerradata.patches.layout import check_folders
@@ -47,8 +47,9 @@ class SarConfig:
         resampling: "bilinear" or "cubic", in linear power.
         unit: "amplitude", "linear" or "db"; by default that of the first scene.
         composite: How several observations of a pixel become one value, in linear power.
-        orbits: `one`: all scenes must be of one pass and relative orbit. `separate`: bands for each pass and relative orbit
-            (`VV@descending-68`). `by-pass`: bands for each pass. `mixed`: whatever the pass and orbit.
+        orbits: `one`: all scenes must be of one pass and relative orbit. `one-pass`: of one pass, whose orbits may meet.
+            `by-pass`: bands for each pass (`VV@descending`). `separate`: bands for each pass and relative orbit
+            (`VV@descending-68`). `mixed`: whatever the pass and orbit.
     """
 
     bands: tuple[str, ...] | None = None
@@ -119,6 +120,7 @@ class BuildConfig:
         edge_width: Depth of the edge masks on each side of a boundary, in pixels.
         time_windows: First and last day by name; each window adds all bands once (`B04@dry`).
         monthly_windows: Time windows of whole months, instead of `time_windows`.
+        dates: First and last day: scenes of Sentinel-1 and Sentinel-2 of other dates are left out.
         variables: Variables to compute beside the bands, by name; each becomes a layer in a folder of its name.
         alignment: Measure how well Sentinel-1 and the labels lie on Sentinel-2, patch by patch.
         folders: Folder of a layer where it shall not be the published one (`{msi: opt_images}`).
@@ -140,6 +142,7 @@ class BuildConfig:
     edge_width: int = 1
     time_windows: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     monthly_windows: MonthlyWindows | None = None
+    dates: tuple[str, str] | None = None
     variables: Mapping[str, VariableConfig] = field(default_factory=dict)
     alignment: bool = True
     folders: Mapping[str, str] = field(default_factory=dict)
@@ -157,6 +160,8 @@ class BuildConfig:
             )
         if self.time_windows and self.monthly_windows is not None:
             raise ConfigError("Give either `time_windows` or `monthly_windows`.")
+        if self.dates is not None:
+            window_span("dates", self.dates)
         if self.edge_width < 1:
             raise ConfigError(f"edge_width is {self.edge_width}: give 1 pixel or more.")
         if not self.prefix or "/" in self.prefix or self.prefix.startswith("."):

@@ -1,7 +1,7 @@
 """`BuildPlan`: everything that the blocks of a build need, opened and checked; no pixel of a scene is read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -12,7 +12,9 @@ from cerradata.core.types import Sensor
 from cerradata.cube import Stack, build_stack, target_grid
 from cerradata.cube.area import read_area, shape_on
 from cerradata.cube.variables import Availability, Variable, open_variables
+from cerradata.cube.windows import scenes_by_window
 from cerradata.labels import Reference, open_reference
+from cerradata.labels.points import PointReference
 from cerradata.legend import Legend, load_legend
 from cerradata.patches.config import BuildConfig
 from cerradata.patches.cut import Block, PatchGrid
@@ -91,7 +93,7 @@ def plan_build(config: BuildConfig, root: Path) -> BuildPlan:
     """
     legend = load_legend(config.legend)
     _refuse_equal_levels(legend)
-    scenes = tuple(open_scene(source) for source in config.scenes)
+    scenes = _of_dates(tuple(open_scene(source) for source in config.scenes), config)
     reference = open_reference(config.reference, legend)
     area = None if config.area is None else read_area(config.area, reference.extent)
     grid = target_grid(config.grid, [scene.footprint_grid for scene in scenes], area)
@@ -113,6 +115,19 @@ def plan_build(config: BuildConfig, root: Path) -> BuildPlan:
             "`stride`, or a larger area."
         )
     return plan
+
+
+def _of_dates(scenes: tuple[Scene, ...], config: BuildConfig) -> tuple[Scene, ...]:
+    if config.dates is None:
+        return scenes
+    dated = [scene for scene in scenes if scene.sensor != "elevation"]
+    inside = {id(scene) for scene in scenes_by_window(dated, {"dates": config.dates})["dates"]}
+    return tuple(scene for scene in scenes if scene.sensor == "elevation" or id(scene) in inside)
+
+
+def points_of(plan: BuildPlan) -> dict[str, int] | None:
+    """Points of the reference on the grid, pixels that they label, and pixels whose points contradict; None for a map."""
+    return asdict(plan.reference.count(plan.patches.grid)) if isinstance(plan.reference, PointReference) else None
 
 
 def _bands(layer: str, config: BuildConfig, scenes: list[Scene]) -> tuple[str, ...]:
@@ -150,7 +165,7 @@ def _check_orbits(stacks: Mapping[str, Stack], variables: tuple[Variable, ...]) 
         if "sentinel-1" in variable.needs:
             raise ConfigError(
                 f"Variable {variable.name!r} is computed from Sentinel-1, whose passes and orbits are kept apart "
-                f"({', '.join(sar.groups)}): leave it out, or give `sar.orbits: mixed`."
+                f"({', '.join(sar.groups)}): leave it out, or give `sar.orbits: one-pass` or `mixed`."
             )
 
 

@@ -81,8 +81,13 @@ def to_entry(result: BlockResult) -> dict[str, Any]:
 
 
 def _fingerprint(plan: BuildPlan) -> str:
-    """What decides a build: its configuration, and its legend, whose file may be edited meanwhile."""
-    decisive = {"configuration": asdict(plan.config), "legend": plan.legend.to_dict()}
+    """What decides a build: its configuration, and its legend and crosswalk, whose files may be edited meanwhile."""
+    crosswalk = plan.config.reference.crosswalk
+    decisive = {
+        "configuration": asdict(plan.config),
+        "legend": plan.legend.to_dict(),
+        "crosswalk": None if crosswalk is None else sha256(crosswalk.path),
+    }
     return hashlib.sha256(json.dumps(decisive, sort_keys=True, default=str).encode()).hexdigest()
 
 

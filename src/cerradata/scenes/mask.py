@@ -52,11 +52,14 @@ class ClassMask:
         file: The raster.
         hidden: Classes that hide the ground.
         scene: Name of the scene, for messages.
+        buffer: Ground nearer than this to a hidden pixel is hidden too, in metres: a band of 60 m sees a cloud beside it,
+            and the rims of clouds and shadows are thin.
     """
 
     file: BandFile
     hidden: tuple[int, ...]
     scene: str
+    buffer: float = 0.0
 
     @property
     def grid(self) -> GeoBox:
@@ -65,8 +68,19 @@ class ClassMask:
 
     def read(self, rows: slice, columns: slice) -> Array:
         """A window of the mask, see `SceneMask`."""
-        classes, _ = self.file.read(rows, columns, what=f"the scene classification of scene {self.scene}")
-        return np.isin(classes, self.hidden).astype(np.uint8)
+        across, down = pixel_metres(self.grid)
+        reach = math.ceil(self.buffer / min(across, down))
+        height, width = self.grid.shape
+        around = slice(max(rows.start - reach, 0), min(rows.stop + reach, height))
+        beside = slice(max(columns.start - reach, 0), min(columns.stop + reach, width))
+        classes, _ = self.file.read(around, beside, what=f"the scene classification of scene {self.scene}")
+        hidden = np.isin(classes, self.hidden)
+        if reach and hidden.any():
+            distance = ndimage.distance_transform_edt(~hidden, sampling=(down, across))
+            hidden = distance <= self.buffer
+        top, left = rows.start - around.start, columns.start - beside.start
+        inner = hidden[top : top + rows.stop - rows.start, left : left + columns.stop - columns.start]
+        return inner.astype(np.uint8)
 
 
 @dataclass(frozen=True)

@@ -151,7 +151,7 @@ def _masks(
             raise SceneError(_no_classification(source, radiometry.product_level))
         return ()
     require_one_footprint({**found, "SCL": classes}, name)
-    return (ClassMask(classes, source.masked_scl, name),) if source.masked_scl else ()
+    return (ClassMask(classes, source.masked_scl, name, source.cloud_buffer),) if source.masked_scl else ()
 
 
 def _no_classification(source: SceneSource, level: str | None) -> str:

@@ -13,9 +13,11 @@ from cerradata.core.types import BoolArray, FloatArray
 _STEP = 0.25  # px between the shifts that are tried; the peak between them is fitted
 _NEAR = 0.3  # px: `confidence` is the chance that the true shift lies this close
 _CONFIDENT = 0.8  # from this confidence on, a shift is determined: see docs/alignment.md for what it is right in
-_LEAD = 8.0  # least lead of the peak over any other place, as a difference of log-likelihoods
+_LEAD = 12.0  # least lead of the peak over any other place, as a difference of log-likelihoods
 _APART = 3.0  # px from the peak, where another peak is another answer
 _VALID = 0.5  # least share of the pixels, weighted by the taper, with data in both images
+_HIDDEN = 0.2  # largest share without data in both: more of it shapes both images alike, and draws the answer to 0
+_REACHES = (12.0, 3.0)  # px, standard deviations of the neighbourhoods that fill a hole
 _TAPER = 0.15  # share of each side that the taper fades out
 _BLUR = 0.8  # px, standard deviation of the low-pass filter: what is finer is speckle and resampling noise
 _FLOOR = 1e-4  # of the strongest ring: below, there is quantisation and what leaks from coarse rings, not noise
@@ -64,7 +66,8 @@ def estimate_shift(fixed: FloatArray, moving: FloatArray, *, max_shift: float = 
 
     Returns:
         The shift. It is not determined over homogeneous cover, over noise, where more than half of the pixels lack
-        data, where there are two answers, and where the best one is not below `max_shift`.
+        data in one image or more than a fifth in both, where there are two answers, and where the best one is not below
+        `max_shift`.
 
     Raises:
         ConfigError: If the images differ in size, or are too small for `max_shift`.
@@ -78,10 +81,13 @@ def estimate_shift(fixed: FloatArray, moving: FloatArray, *, max_shift: float = 
             f"max_shift is {max_shift} pixels: for images of {rows} x {columns} give 1 to {min(rows, columns) // 4}."
         )
     search = _search(rows, columns, float(max_shift))
-    valid = np.asarray(np.isfinite(still).all(axis=0) & np.isfinite(moved).all(axis=0))
-    if search.taper[valid].sum() < _VALID * search.taper.sum():
+    still_valid, moved_valid = (np.asarray(np.isfinite(stack).all(axis=0)) for stack in (still, moved))
+    shared, hidden = (
+        float(search.taper[part].sum()) for part in (still_valid & moved_valid, ~still_valid & ~moved_valid)
+    )
+    if shared < _VALID * search.taper.sum() or hidden > _HIDDEN * search.taper.sum():
         return Shift(0.0, 0.0, 0.0, False)
-    evidence, pairs = _evidence(_spectra(still, valid, search), _spectra(moved, valid, search), search)
+    evidence, pairs = _evidence(_spectra(still, still_valid, search), _spectra(moved, moved_valid, search), search)
     return _decide(evidence, pairs, search, max_shift) if pairs else Shift(0.0, 0.0, 0.0, False)
 
 
@@ -145,13 +151,35 @@ def _stack(image: FloatArray) -> FloatArray:
 
 def _spectra(stack: FloatArray, valid: BoolArray, search: _Search) -> Spectra:
     """(channels, rows, half columns) spectra of the tapered channels without their mean; constant ones left out."""
-    weight = search.taper * valid
-    filled = stack if valid.all() else np.where(valid, stack, np.float32(0))
+    filled = stack if valid.all() else _fill(stack, valid)
+    weight = search.taper
     mean = np.tensordot(filled, weight, 2) / weight.sum()
     tapered = (filled - mean[:, None, None]) * weight
     # rounding of a constant channel is no texture
     varied = np.abs(tapered).max(axis=(1, 2)) > 1e-5 * np.abs(mean)
     return np.asarray(fft.rfft2(tapered[varied]))
+
+
+def _fill(stack: FloatArray, valid: BoolArray) -> FloatArray:
+    """Holes filled by what lies around them, from far to near.
+
+    A hole filled by one value would have a rim; holes of both images in one place, as clouds and unlabelled areas make them,
+    would then fit best without a shift, whatever else is in the images.
+    """
+    around = np.broadcast_to(stack[:, valid].mean(axis=1)[:, None, None], stack.shape)
+    for reach in _REACHES:
+        known = np.where(valid, stack - around, np.float32(0))
+        near = _blurred(np.concatenate([known, valid[None].astype(np.float32)]), reach)
+        around = around + near[:-1] / np.maximum(near[-1], 0.01)
+    return np.where(valid, stack, around)
+
+
+def _blurred(stack: FloatArray, deviation: float) -> FloatArray:
+    """A Gaussian filter. It goes round the borders, which the taper hides."""
+    rows, columns = stack.shape[1:]
+    down, right = (np.exp(-2 * (np.pi * deviation * f) ** 2) for f in (fft.fftfreq(rows), fft.rfftfreq(columns)))
+    transfer = np.outer(down, right).astype(np.float32)
+    return np.asarray(fft.irfft2(fft.rfft2(stack) * transfer, s=(rows, columns)))
 
 
 def _evidence(template: Spectra, observed: Spectra, search: _Search) -> tuple[FloatArray, int]:

@@ -22,7 +22,7 @@ _GRD_CALIBRATIONS = ("sigma0", "gamma0", "beta0")
 _CLOUDLESS_KEYS = ("cloud_threshold", "cloud_average", "cloud_dilation")
 _OWN_KEYS: dict[Sensor, tuple[str, ...]] = {
     "sentinel-2": (
-        *("offset", "product_level", "processing_baseline", "cloud_mask", "masked_scl"),
+        *("offset", "product_level", "processing_baseline", "cloud_mask", "masked_scl", "cloud_buffer"),
         *_CLOUDLESS_KEYS,
     ),
     "sentinel-1": ("unit", "calibration", "noise", "terrain", "orbit_pass", "relative_orbit", "border"),
@@ -52,6 +52,8 @@ class SceneSource:
             where the layer is there.
         masked_scl: Sentinel-2: classes of the scene classification that are hidden; by default no data (0), defective (1),
             cloud shadow (3), cloud (8, 9) and cirrus (10).
+        cloud_buffer: Sentinel-2: ground nearer than this to a pixel hidden by the scene classification is hidden too, in
+            metres; 60 keeps the bands of 60 m clear of clouds beside them.
         cloud_threshold: Sentinel-2, "s2cloudless": mean cloud probability, 0 to 1, above which a cell of 60 m is a cloud.
         cloud_average: Sentinel-2, "s2cloudless": radius, in cells, of the disk over which probabilities are averaged.
         cloud_dilation: Sentinel-2, "s2cloudless": cells by which clouds are widened.
@@ -82,6 +84,7 @@ class SceneSource:
     processing_baseline: str | None = None
     cloud_mask: CloudMask | None = None
     masked_scl: tuple[int, ...] = MASKED_SCL
+    cloud_buffer: float = 0.0
     cloud_threshold: float = 0.4
     cloud_average: int = 4
     cloud_dilation: int = 2
@@ -119,8 +122,9 @@ class SceneSource:
                 f"Scene {self.path}: `masked_scl` names {unknown[0]}: the scene classification has the classes 0 to "
                 f"{max(SCL_CLASSES)}."
             )
-        if not 0 <= self.border < float("inf"):
-            raise ConfigError(f"Scene {self.path}: `border` is {self.border}: give metres, 0 or more.")
+        for name in ("border", "cloud_buffer"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ConfigError(f"Scene {self.path}: `{name}` is {getattr(self, name)}: give metres, 0 or more.")
         if self.date is not None:
             parse_date(self.date)
         if self.vertical_datum is not None:

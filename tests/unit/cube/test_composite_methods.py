@@ -190,9 +190,12 @@ def test_passes_and_orbits_never_meet_unless_asked(tmp_path: Path, make_raster: 
     def groups(rule: Any, chosen: list[Scene] = scenes) -> Any:  # noqa: ANN401
         return build_stack(chosen, grid(2, 2), ["VV"], StackConfig(orbits=rule)).groups
 
-    with pytest.raises(ConfigError, match=r"several passes or relative orbits .*descending-68.*sar.orbits: separate"):
+    with pytest.raises(ConfigError, match=r"several passes or relative orbits .*descending-68.*sar.orbits`: one-pass"):
         groups("one")
     assert groups("one", scenes[:1]) == {"": (0,)}
+    with pytest.raises(ConfigError, match="several passes"):
+        groups("one-pass")
+    assert groups("one-pass", scenes[::2]) == {"": (0, 1)}
     assert groups("separate") == {"ascending-119": (1,), "descending-141": (2,), "descending-68": (0,)}
     assert groups("by-pass") == {"ascending": (1,), "descending": (0, 2)}
     assert groups("mixed") == {"": (0, 1, 2)}

@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pytest
 from affine import Affine
 from hypothesis import given
@@ -14,21 +15,25 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from shapely.geometry import box
 
+from cerradata.commands.show import show_selection
 from cerradata.core.errors import CerradataError, DatasetError, OutputError, RunError
 from cerradata.core.raster import RasterLook, write_geotiff
 from cerradata.core.types import CountArray
 from cerradata.evaluation.report import write_report
-from cerradata.evaluation.report.footprints import ground_km2, plot_footprints
-from cerradata.evaluation.report.page import percent
+from cerradata.evaluation.report.alignment import describe_alignment
+from cerradata.evaluation.report.footprints import ground_km2, patches_over_ground, plot_footprints, plot_shaded
+from cerradata.evaluation.report.page import ABSENT, number, percent
 from cerradata.evaluation.report.samples import choose_patches
+from cerradata.evaluation.report.seams import describe_seams
 from cerradata.evaluation.report.splits import read_certificate
 from cerradata.legend import load_legend
 from cerradata.patches.certificate import certify
 from cerradata.patches.copy import CopyFacts, index_copy
 from cerradata.patches.index import class_counts, read_index, write_index
-from cerradata.patches.info import DatasetInfo
+from cerradata.patches.info import DatasetInfo, LayerInfo
 from cerradata.patches.select import SelectionTally
 from cerradata.runs import ModelRecord, RunFolder, RunRecord, hash_of_ids
+from cerradata.scenes import Radiometry
 from cerradata.scores.confusion import write_confusion
 from cerradata.scores.scores import score_confusion
 
@@ -122,6 +127,13 @@ def make_record() -> RunRecord:
 
 
 RECORD = make_record()
+NDVI = Radiometry.from_dict({"sensor": "derived", "bands": ["ndvi"], "unit": "one", "scale": 1.0, "offset": 0.0})
+
+
+def seam(
+    first: str, second: str, jump: dict[str, float], significant: list[str], layer: str = "msi"
+) -> dict[str, object]:
+    return {"layer": layer, "scenes": [first, second], "pixels": 300, "jump": jump, "significant": significant}
 
 
 class Page:
@@ -191,16 +203,15 @@ def test_same_folder_gives_same_bytes(split_dataset: Path) -> None:
 
 def test_dataset_page_says_what_the_index_counts(dataset: Path) -> None:
     page, index = Page(dataset), read_index(dataset)
-    for number in (1, 2):
-        level = LEGEND.level(number)
-        pixels, objects = class_counts(index, number), class_counts(index, number, what="objects")
-        table = page.table(f"Classes of level {number}")
+    for level in LEGEND.levels:
+        pixels, objects = (class_counts(index, level.number, what=what) for what in ("pixels", "objects"))
+        table = page.table(f"Classes of level {level.number}")
         assert list(table) == list(level.names)
         for c, (shown, share, _, parts, patches, _) in zip(level.classes, table.values(), strict=True):
             assert shown == f"{pixels[c.id]:,}"
             assert float(share) == pytest.approx(100 * pixels[c.id] / pixels.sum(), abs=0.005)
             assert parts == str(objects[c.id])
-            assert patches == str(sum(row[c.id] > 0 for row in index[f"pixels_l{number}"]))
+            assert patches == str(sum(row[c.id] > 0 for row in index[f"pixels_l{level.number}"]))
     assert page.fact("Patches") == "6"
     assert page.fact("Labelled") == "87.50 % 336 pixels"  # the last of eight rows is unlabelled
     assert page.fact("Bands") == "14 12 msi, 2 sar"
@@ -307,6 +318,207 @@ def test_selection_of_another_form_is_an_error(dataset: Path) -> None:
         write_report(dataset, dataset / "out.html")
 
 
+def test_selection_names_classes_whose_data_are_hidden_more_than_all(dataset: Path) -> None:
+    kept = np.full(14, 1000)
+    kept[4] = 0  # no mine
+    valid = np.where(kept > 0, 950, 0)
+    valid[5], valid[3] = 500, 930  # towns clearly more than all 13 classes together (8.6 %), water hardly
+    tally = SelectionTally.empty(14).add("kept", kept, valid, 6)
+    edit_info(dataset, selection={**tally.to_dict(), "valid_shares": tally.valid_shares})
+    page = Page(dataset)
+    costs = page.table("What the selection cost each class")
+    assert costs["Pasture"] == ["1,000", "0", "0.00", "95.00"]
+    assert costs["Urban area"] == ["1,000", "0", "0.00", "50.00"]
+    assert costs["Mining"][-1] == ABSENT
+    (warning,) = page.notices("warning")
+    assert "more often than elsewhere in Urban area (50.00 % of its pixels, against 8.62 % of all)." in warning
+
+
+def test_selection_of_an_older_build_knows_nothing_of_valid_pixels(dataset: Path) -> None:
+    plain = SelectionTally.empty(14).add("kept", np.full(14, 1000), np.zeros(14, np.int64), 6).to_dict()
+    del plain["valid"]
+    edit_info(dataset, selection=plain)
+    page = Page(dataset)
+    assert page.table("What the selection cost each class")["Pasture"] == ["1,000", "0", "0.00"]
+    assert not page.notices("warning")
+
+
+def test_table_after_a_build_has_the_valid_share_of_each_class(capsys: pytest.CaptureFixture[str]) -> None:
+    pixels = np.array([1000] * 13 + [0])
+    tally = SelectionTally.empty(14).add("kept", pixels, pixels)
+    show_selection(tally, LEGEND)
+    assert "Pixels by class" not in capsys.readouterr().out  # nothing was rejected, nothing is hidden
+    hidden = pixels.copy()
+    hidden[5] = 250
+    show_selection(tally.add("kept", pixels, hidden), LEGEND)
+    lines = capsys.readouterr().out.splitlines()
+    shown = {name: next(line for line in lines if f" {name} " in line) for name in LEGEND.level(2).names}
+    assert [cell.strip() for cell in shown["Urban area"].split("\N{BOX DRAWINGS LIGHT VERTICAL}")[2:4]] == [
+        "2,000",
+        "62.50",
+    ]
+    assert "100.00" in shown["Pasture"]
+    assert " - " in shown["Deforestation 2022"]  # absent
+
+
+def test_page_of_a_copy_leaves_out_what_only_builds_record(dataset: Path) -> None:
+    page = Page(dataset)
+    assert {section.get("id") for section in page.root.iter("section")} == {
+        *("samples", "classes", "splits", "selection", "bands", "provenance", "licences")
+    }
+    assert "overlap" not in words(page.root.find(".//section[@id='classes']"))
+
+
+def test_page_of_a_build_of_many_scenes(dataset: Path) -> None:
+    index = read_index(dataset)
+    index["observations_msi"] = [1.0, 2.0, 3.5, 3.5, 4.0, 8.25]
+    index["observations_sar"] = 2.0
+    index["alignment_sar_determined"] = pd.array([True, True, True, False, None, True], "boolean")
+    index["alignment_sar_rows"] = pd.array([0.5, 0.75, 1.0, None, None, 0.625], "Float64")
+    index["alignment_sar_columns"] = pd.array([0.0, 0.25, 0.5, None, None, -0.75], "Float64")
+    write_index(dataset, index)
+    for patch_id in SPLIT_OF_ID:
+        path = dataset / "ndvi" / f"x_ndvi_{patch_id}.tif"
+        path.parent.mkdir(exist_ok=True)
+        write_geotiff(path, np.full((1, SIZE, SIZE), 0.5, np.float32), Affine.identity(), "EPSG:32723", RasterLook())
+    info = DatasetInfo.read(dataset)
+    ndvi = LayerInfo("ndvi", "float32", NDVI, {"ndvi": {"mean": 0.5, "std": 0.125, "min": -0.25, "max": 0.75}})
+    grid = {"crs": "EPSG:32723", "transform": [10, 0, 0, 0, -10, 0], "rows": 1, "columns": 6, "stride": 4}
+    provenance = {
+        "scenes": [{"name": "A", "sensor": "sentinel-2", "date": "2022-07-10", "radiometry": {}},
+                   {"name": "B", "sensor": "sentinel-2", "date": "2022-08-29", "radiometry": {}}],
+        "time_windows": {"dry": ["2022-05-01", "2022-09-30"], "wet": ["2022-01-01", "2022-04-30"]},
+        "stacks": {
+            "msi": {"resampling": "cubic", "composite": {"method": "nearest", "date": "2022-07-15"}, "orbits": "mixed"},
+            "sar": {"resampling": "bilinear", "composite": {"method": "median", "date": None}, "orbits": "by-pass"},
+        },
+        "variables": {"ndvi": {"kind": "index", "title": "Greenness", "source": "https://example.org", "target_only": True}},
+        "seams": [seam("A", "B", {"B04": -0.0364, "B08": 0.5}, ["B04"])],
+    }  # fmt: skip
+    edit_info(dataset, layers={**info.layers, "ndvi": ndvi}, grid=grid, provenance=provenance)
+    page = Page(dataset)
+    assert {f"#{section.get('id')}" for section in page.root.iter("section")} == {
+        link.get("href") for link in page.root.findall(".//nav//a")
+    }
+    assert page.table("Observations of a pixel") == {
+        "Sentinel-2 multispectral": ["1.0", "3.5", "8.2"],
+        "Sentinel-1 radar": ["2.0", "2.0", "2.0"],
+    }
+    (shaded,) = page.root.findall(".//section[@id='observations']//img")  # radar is the same everywhere: no map
+    assert (
+        shaded.get("alt") == "Map of the patches, shaded by their observations of Sentinel-2 multispectral, 1.0 to 8.2."
+    )
+    assert "mean of the 2 time windows" in page.words
+    assert page.table("Alignment with Sentinel-2") == {"Sentinel-1": ["4", "80.00", "0.69", "0.12", "25.00"]}
+    assert any(
+        "Sentinel-1 lies 0.70 pixels off the Sentinel-2 image (median of 4 patches)" in w
+        for w in page.notices("warning")
+    )
+    assert page.table("Largest jumps at seams") == {
+        "A B": ["Sentinel-2 multispectral", "50", "300", "-0.0364", "B04", "yes"]
+    }
+    assert page.table("Variables") == {
+        "ndvi": [
+            "Greenness Only a target: it was made from the reference. https://example.org",
+            *("none", "0.5000", "0.1250", "-0.2500", "0.7500"),
+        ]
+    }
+    assert "Variable ndvi" not in page.words  # its statistics stand in one place
+    assert page.fact("Bands") == "15 12 msi, 2 sar, 1 computed"
+    assert "Sentinel-1 radar and 1 variable, with labels" in page.words
+    assert page.fact("Composite of msi").startswith("nearest to 2022-07-15")
+    assert page.fact("Composite of sar").startswith("median")
+    assert page.fact("Orbits of sar") == "by-pass an image for each pass"
+    assert "Orbits of msi" not in page.words  # they matter for radar only
+    assert page.fact("Time windows") == "dry: 2022-05-01 to 2022-09-30; wet: 2022-01-01 to 2022-04-30"
+    assert "so neighbours share 4 of their 8 rows or columns." in page.notices("note")[0]
+    assert "count the same ground 1.0 times on average and up to 4 times" in page.notices("note")[0]
+    assert "cerradata split ds --strategy blocks" in page.words
+
+
+@pytest.mark.parametrize(
+    ("seams", "tone", "verdict", "shown"),
+    [
+        ([], "note", "There are no seams", []),
+        ([seam("A", "B", {"B04": 0.3}, [])], "good", "No seam is visible: where two scenes meet", []),
+        (
+            [seam("A", "B", {"B04": -0.009, "B08": 0.2}, ["B04"])],
+            "good",
+            "No seam is visible: 1 seam jumps",
+            ["B04 no"],
+        ),
+        ([seam("A", "B", {"VV": 0.4, "VH": -0.49}, ["VV", "VH"], "sar")], "good", "No seam is visible", ["VH no"]),
+        (
+            [seam("A", "B", {"VV": -0.5}, ["VV"], "sar")],
+            "warning",
+            "A seam is likely to be visible, of 1 pair",
+            ["VV yes"],
+        ),
+        # 0.03 reflectance is three times what can be seen, 0.6 dB little more than that
+        (
+            [
+                seam("A", "B", {"VV": 0.6}, ["VV"], "sar"),
+                seam("A", "C", {"B04": 0.02, "B08": -0.03}, ["B04", "B08"]),
+                seam("B", "C", {"B04": 0.001}, ["B04"]),
+            ],
+            "warning",
+            "2 seams are likely to be visible, of 3 pairs of scenes",
+            ["B08 yes", "VV yes", "B04 no"],
+        ),
+    ],
+)
+def test_seams_are_called_visible_by_what_the_eye_sees(
+    dataset: Path, seams: list[dict[str, object]], tone: str, verdict: str, shown: list[str]
+) -> None:
+    view = describe_seams(replace(DatasetInfo.read(dataset), provenance={"seams": seams}))
+    assert view is not None
+    assert view.tone == tone
+    assert view.verdict.startswith(verdict)
+    assert [f"{row.band} {'yes' if row.visible else 'no'}" for row in view.rows] == shown
+
+
+def test_seams_beyond_ten_are_counted_and_averages_are_explained(dataset: Path) -> None:
+    found = [seam("A", str(i), {"B04": 0.001 * i}, ["B04"]) for i in range(1, 14)]
+    stacks = {"msi": {"composite": {"method": "first"}}, "sar": {"composite": {"method": "median"}}}
+    info = replace(DatasetInfo.read(dataset), provenance={"seams": found, "stacks": stacks})
+    view = describe_seams(info)
+    assert view is not None
+    assert [row.scenes[1] for row in view.rows] == [str(i) for i in range(13, 3, -1)]
+    assert view.others == 3
+    assert {row.days for row in view.rows} == {None}  # no scene has a date
+    assert view.verdict.startswith("4 seams are")
+    assert view.sentences[-1].startswith("sar is averaged over several scenes")
+    broken = replace(info, provenance={"seams": [{"layer": "msi"}]})
+    with pytest.raises(DatasetError, match=r"`provenance\.seams`"):
+        describe_seams(broken)
+
+
+def test_alignment_tells_what_is_not_determined_and_what_is_uneven() -> None:
+    columns = {
+        "alignment_sar_determined": [None] * 4,
+        "alignment_sar_rows": [None] * 4,
+        "alignment_sar_columns": [None] * 4,
+        "alignment_labels_determined": [False] * 4,
+        "alignment_labels_rows": [None] * 4,
+        "alignment_labels_columns": [None] * 4,
+    }
+    (labels,) = describe_alignment(gpd.GeoDataFrame(columns))  # there was no radar to compare
+    assert (labels.title, labels.measured, labels.determined) == ("Labels", 4, 0)
+    assert (labels.down, labels.right, labels.far) == (None, None, None)
+    assert not labels.off
+    assert not labels.uneven
+    columns |= {
+        "alignment_labels_determined": [True] * 4,
+        "alignment_labels_rows": [-2.0, 2.0, 2.0, -2.0],
+        "alignment_labels_columns": [0.0, 0.0, 0.5, 0.0],
+    }
+    (labels,) = describe_alignment(gpd.GeoDataFrame(columns))
+    assert (labels.down, labels.right, labels.far) == (0.0, 0.0, 100.0)
+    assert not labels.off
+    assert labels.uneven
+    assert describe_alignment(gpd.GeoDataFrame({"id": [1]})) == ()
+
+
 def test_copy_without_selection_scenes_or_place(dataset: Path) -> None:
     index = read_index(dataset)
     write_index(dataset, index.set_geometry(gpd.GeoSeries([None] * 6, index=index.index, crs=4326)))
@@ -393,6 +605,24 @@ def test_ground_counts_overlapping_patches_once() -> None:
     )
     assert ground_km2(index) == pytest.approx(111.32 * 110.57, rel=1e-3)
     assert ground_km2(index[index["split"].isna()]) is None
+
+
+def test_patches_over_a_place_are_counted() -> None:
+    index = gpd.GeoDataFrame(geometry=[box(0, 0, 1, 1), box(0.5, 0, 1.5, 1), None], crs=4326)
+    assert patches_over_ground(index) == pytest.approx(2 / 1.5)
+    assert patches_over_ground(index[2:]) is None
+
+
+def test_shaded_map_shows_each_patch_that_has_a_number() -> None:
+    index = gpd.GeoDataFrame(
+        {"observations_msi": [1.0, 5.0, None]}, geometry=[box(i, 60, i + 1, 61) for i in range(3)], crs=4326
+    )
+    figure = plot_shaded(index, "observations_msi", "observations")
+    (shades,) = figure.axes[0].collections
+    assert shades.get_array().tolist() == [1, 5]
+    assert figure.axes[1].get_xlabel() == "observations"
+    with pytest.raises(DatasetError, match="observations_msi"):
+        plot_shaded(index[2:], "observations_msi", "observations")
 
 
 def test_map_of_footprints_has_true_proportions_and_names_every_split() -> None:
@@ -544,3 +774,9 @@ def test_percent_is_never_rounded_to_nothing_or_all(share: float) -> None:
     assert (text == "0.00") == (share == 0)
     assert (text == "100.00") == (share == 100)
     assert float(text.lstrip("<>")) == pytest.approx(share, abs=0.01)
+
+
+def test_number_close_to_nothing_has_no_sign() -> None:
+    assert number(-0.004, 2) == "0.00"
+    assert number(-0.006, 2) == "-0.01"
+    assert number(1234.56, 1) == "1,234.6"

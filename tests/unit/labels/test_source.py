@@ -14,13 +14,21 @@ from cerradata.legend import load_legend
 
 Factory = Callable[..., Path]
 MAP, POLYGONS = Location("/map.tif"), Location("/polygons.gpkg")
+POINTS, TABLE = Location("/points.csv"), Location("/crosswalk.csv")
 
 
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        ({}, "give either `raster` or `vector`"),
-        ({"raster": MAP, "vector": POLYGONS}, "give either `raster` or `vector`"),
+        ({}, "give exactly one of `raster`, `vector` and `points`"),
+        ({"raster": MAP, "vector": POLYGONS}, "give exactly one of `raster`, `vector` and `points`"),
+        ({"raster": MAP, "points": POINTS}, "give exactly one of `raster`, `vector` and `points`"),
+        ({"points": POINTS, "attribute": "label"}, "are for `vector`, not for `points`"),
+        ({"raster": MAP, "period": ("2022-01-01", "2022-12-31")}, "`period` is for `points`"),
+        ({"points": POINTS, "period": ("2022-12-31", "2022-01-01")}, "before it starts on 2022-12-31"),
+        ({"points": POINTS, "period": ("2022", "2023")}, "`period`: '2022' is no date"),
+        ({"raster": MAP, "crosswalk": TABLE}, "give either `codes`"),
+        ({"raster": MAP, "ambiguous": "unlabelled"}, "`ambiguous` is for `crosswalk`"),
         ({"vector": POLYGONS}, "needs `attribute`"),
         ({"vector": POLYGONS, "attribute": "fclass"}, "and `precedence`"),
         ({"vector": POLYGONS, "attribute": "fclass", "precedence": ("water", "farm", "water")}, "names water twice"),
@@ -32,6 +40,13 @@ MAP, POLYGONS = Location("/map.tif"), Location("/polygons.gpkg")
 def test_declarations_that_contradict_each_other_are_told(said: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         ReferenceSource("terraclass-cerrado-2022", **said)
+
+
+def test_codes_or_a_crosswalk_must_say_what_the_codes_mean() -> None:
+    with pytest.raises(ConfigError, match="give either `codes`"):
+        ReferenceSource(raster=MAP)
+    assert ReferenceSource(raster=MAP, crosswalk=TABLE).codebook == "crosswalk.csv"
+    assert ReferenceSource("terraclass-cerrado-2022", raster=MAP).codebook == "terraclass-cerrado-2022"
 
 
 def test_each_kind_is_opened(tmp_path: Path, make_reference_raster: Factory, make_reference_polygons: Factory) -> None:

@@ -89,6 +89,16 @@ def test_months_are_time_windows(sources: Sources, second: SceneSource, tmp_path
         sources.build(monthly_windows=MonthlyWindows(2022, 2), time_windows={"a": ("2022-01-01", "2022-02-01")})
 
 
+def test_scenes_of_other_dates_are_left_out(sources: Sources, second: SceneSource, tmp_path: Path) -> None:
+    first, radar = sources.config.scenes
+    config = sources.build(scenes=(second, first, radar), dates=("2022-07-01", "2022-07-31"))
+    build_dataset(config, tmp_path / "d", QUIET)
+    names = [scene["name"] for scene in DatasetInfo.read(tmp_path / "d").provenance["scenes"]]
+    assert names == [Path(scene.path).name for scene in (first, radar)]
+    with pytest.raises(ConfigError, match="'dates' .* holds no scene"):
+        build_dataset(replace(config, dates=("2021-01-01", "2021-12-31")), tmp_path / "e", QUIET)
+
+
 def test_passes_become_bands_of_their_own(sources: Sources, tmp_path: Path, make_raster: Factory) -> None:
     optical, radar = sources.config.scenes
     other = make_raster(tmp_path / "sources" / "S1A_IW_GRDH_20220720.tif", sources.sar * 3)

@@ -3,11 +3,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cerradata.core.errors import SceneError
 from cerradata.core.locations import Location
-from cerradata.scenes import SceneSource, open_scene
-from cerradata.scenes.mask import edge_strip
+from cerradata.scenes import BandFile, SceneSource, open_scene
+from cerradata.scenes.files import raster_grid
+from cerradata.scenes.mask import ClassMask, edge_strip
 
 Factory = Callable[..., Path]
 
@@ -58,3 +61,26 @@ def test_a_mask_whose_file_has_gone_is_told_with_its_name(
         cloud.read(slice(0, 2), slice(0, 2))
     with pytest.raises(SceneError, match=r"Cannot read the edge of scene S1A_VV\.tif: .*S1A_VV\.tif"):
         border.read(slice(0, 2), slice(0, 2))
+
+
+@settings(max_examples=20)
+@given(
+    top=st.integers(0, 20), left=st.integers(0, 20), rows=st.integers(1, 20), columns=st.integers(1, 20),
+    buffer=st.sampled_from([0.0, 15.0, 20.0, 30.0, 60.0]),
+)  # fmt: skip
+def test_a_buffer_hides_what_is_near_whatever_the_window(
+    top: int, left: int, rows: int, columns: int, buffer: float, cloudy: BandFile
+) -> None:
+    """One cloudy pixel of 20 m at row 20, column 18 of 40 x 40."""
+    mask = ClassMask(cloudy, (9,), "july", buffer)
+    found = mask.read(slice(top, top + rows), slice(left, left + columns))
+    row, col = np.mgrid[top : top + rows, left : left + columns]
+    np.testing.assert_array_equal(found, 20 * np.hypot(row - 20, col - 18) <= buffer)
+
+
+@pytest.fixture(scope="module")
+def cloudy(tmp_path_factory: pytest.TempPathFactory, make_raster: Callable[..., Path]) -> BandFile:
+    classes = np.full((40, 40), 4, np.uint8)
+    classes[20, 18] = 9
+    path = Location(make_raster(tmp_path_factory.mktemp("scl") / "SCL.tif", classes, resolution=20))
+    return BandFile(path, 1, raster_grid(path)[0])

@@ -115,6 +115,28 @@ def test_holes_do_not_place_the_images() -> None:
     assert (found.rows, found.columns) == pytest.approx((-1.5, 1.1), abs=0.2)
 
 
+@pytest.mark.parametrize("holes_of", ["fixed", "moving", "both"])
+def test_holes_with_other_levels_around_them_do_not_either(holes_of: str) -> None:
+    """A hole beside a bright area, filled by the mean, would have a rim in each image that fits best without a shift."""
+    image = fields(9) + np.add.outer(np.linspace(-3000, 3000, SIZE + 2 * MARGIN), np.zeros(SIZE + 2 * MARGIN))
+    fixed, moving = window(image) + noise(1, 30), window(image, -1.5, 1.1) + noise(2, 30)
+    for name, pixels in (("fixed", fixed), ("moving", moving)):
+        if holes_of in (name, "both"):
+            pixels[20:60, 20:50] = np.nan
+            pixels[90:110, 70:110] = np.nan
+    found = estimate_shift(fixed, moving)
+    assert found.determined
+    assert (found.rows, found.columns) == pytest.approx((-1.5, 1.1), abs=0.2)
+
+
+def test_a_large_hole_in_both_determines_nothing() -> None:
+    image = fields(9)
+    fixed, moving = window(image) + noise(1, 30), window(image, -1.5, 1.1) + noise(2, 30)
+    for pixels in (fixed, moving):
+        pixels[20:80, 20:80] = np.nan
+    assert not estimate_shift(fixed, moving).determined
+
+
 def test_too_little_data_determines_nothing() -> None:
     image = fields(9)
     fixed, moving = window(image), window(image, 1, 1)

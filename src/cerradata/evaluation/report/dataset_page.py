@@ -1,5 +1,6 @@
 """The page of a dataset."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,17 +11,21 @@ import pyproj
 from cerradata.core.errors import CerradataError, DatasetError
 from cerradata.core.types import SPLITS, CountArray
 from cerradata.evaluation.plots import plot_class_distribution
-from cerradata.evaluation.report.footprints import ground_km2, plot_footprints
+from cerradata.evaluation.report.alignment import describe_alignment
+from cerradata.evaluation.report.footprints import ground_km2, patches_over_ground, plot_footprints
 from cerradata.evaluation.report.layers import SENSORS, describe_layer
+from cerradata.evaluation.report.observations import describe_observations
 from cerradata.evaluation.report.page import TIMES, Fact, count, listed, percent, quantity, render, share_of
 from cerradata.evaluation.report.pictures import Picture, figure_uri
 from cerradata.evaluation.report.provenance import describe_provenance
 from cerradata.evaluation.report.samples import SampleView, sample_patches
+from cerradata.evaluation.report.seams import describe_seams
 from cerradata.evaluation.report.selection import describe_selection
 from cerradata.evaluation.report.splits import patches_by_split, read_certificate
+from cerradata.evaluation.report.variables import describe_variables
 from cerradata.legend import LandCoverClass, Level
 from cerradata.patches.index import class_counts, read_index
-from cerradata.patches.info import DatasetInfo
+from cerradata.patches.info import DatasetInfo, LayerInfo
 
 
 @dataclass(frozen=True)
@@ -89,8 +94,13 @@ def dataset_page(root: Path) -> str:
             "folder": root.resolve().name,
             "lede": _lede(info, area),
             "facts": _facts(info, index, area),
-            "layers": [describe_layer(layer) for layer in info.layers.values()],
+            "layers": [describe_layer(layer) for layer in _seen(info).values()],
             "levels": [_level(info.legend.level(number), index, by_split) for number in info.labels],
+            "variables": describe_variables(info),
+            "overlap": _overlap(info, index),
+            "observations": describe_observations(index, info),
+            "seams": describe_seams(info),
+            "alignment": describe_alignment(index),
             "selection": describe_selection(info.selection, info.legend.finest),
             "by_split": by_split,
             "split_names": SPLITS if by_split else (),
@@ -104,12 +114,15 @@ def dataset_page(root: Path) -> str:
 
 
 def _lede(info: DatasetInfo, area: float | None) -> str:
-    sensors = listed([SENSORS[layer.radiometry.sensor] for layer in info.layers.values()]) or "no images"
+    seen = [layer.radiometry.sensor for layer in _seen(info).values()]
+    sensors = [sensor if sensor == "elevation" else SENSORS[sensor] for sensor in seen]
+    computed = len(info.layers) - len(sensors)
+    images = listed([*sensors, *([quantity(computed, "variable")] if computed else [])]) or "no images"
     classes = listed([str(len(info.legend.level(number))) for number in info.labels])
     where = "" if area is None else f" over {area:,.1f} km² of ground"
     size = f"{info.patch_size} {TIMES} {info.patch_size} pixels"
     return (
-        f"{quantity(info.patches, 'patch')} of {size}{where}: {sensors}, with labels of {classes} classes of the legend "
+        f"{quantity(info.patches, 'patch')} of {size}{where}: {images}, with labels of {classes} classes of the legend "
         f"{info.legend.title}."
     )
 
@@ -117,17 +130,39 @@ def _lede(info: DatasetInfo, area: float | None) -> str:
 def _facts(info: DatasetInfo, index: gpd.GeoDataFrame, area: float | None) -> list[Fact]:
     labelled = int(class_counts(index, max(info.labels)).sum())
     pixels = info.patches * info.patch_size**2
-    bands = [len(layer.radiometry.bands) for layer in info.layers.values()]
-    layers = ", ".join(f"{n} {name}" for n, name in zip(bands, info.layers, strict=True)) if len(bands) > 1 else ""
+    bands = {name: len(layer.radiometry.bands) for name, layer in info.layers.items()}
+    parts = {name: bands[name] for name in _seen(info)}
+    if len(parts) < len(bands):
+        parts["computed"] = sum(bands.values()) - sum(parts.values())
+    layers = ", ".join(f"{n} {name}" for name, n in parts.items()) if len(parts) > 1 else ""
     levels = "one level" if len(info.labels) == 1 else f"at {len(info.labels)} levels"
     return [
         Fact("Patches", count(info.patches)),
         Fact("Patch size", f"{info.patch_size} {TIMES} {info.patch_size}", _side(info)),
         *([] if area is None else [Fact("Ground covered", f"{area:,.1f} km²")]),
-        Fact("Bands", count(sum(bands)), layers),
+        Fact("Bands", count(sum(bands.values())), layers),
         Fact("Classes", " / ".join(str(len(info.legend.level(n))) for n in info.labels), levels),
         Fact("Labelled", f"{percent(share_of(labelled, pixels))} %", f"{labelled:,} pixels"),
     ]
+
+
+def _seen(info: DatasetInfo) -> dict[str, LayerInfo]:
+    """The layers that a sensor saw: no computed variables."""
+    return {name: layer for name, layer in info.layers.items() if layer.radiometry.sensor != "derived"}
+
+
+def _overlap(info: DatasetInfo, index: gpd.GeoDataFrame) -> str:
+    """That patches overlap, and what it does to every total of pixels; "" where they do not, or it is not known."""
+    size = info.patch_size
+    step = (info.grid or {}).get("stride") or size
+    if step >= size:
+        return ""
+    most, mean = f"{math.ceil(size / step) ** 2:,} times", patches_over_ground(index)
+    often = f"up to {most}" if mean is None else f"{mean:.1f} times on average and up to {most}"
+    return (
+        f"Patches overlap: the next one begins {quantity(step, 'pixel')} further on, so neighbours share {size - step} of "
+        f"their {size} rows or columns. Totals of pixels and objects on this page count the same ground {often}."
+    )
 
 
 def _side(info: DatasetInfo) -> str:

@@ -57,7 +57,9 @@ def percent(share: float | None) -> str:
 
 def number(value: float | None, decimals: int) -> str:
     """A measured number with as many decimals as the others of its table: 2,820.9, 0.18821, -12.5."""
-    return ABSENT if value is None or math.isnan(value) else f"{value:,.{decimals}f}"
+    if value is None or math.isnan(value):
+        return ABSENT
+    return f"{round(value, decimals) + 0.0:,.{decimals}f}"  # + 0.0: no -0.00
 
 
 def share_of(part: float, whole: float) -> float | None:

@@ -10,6 +10,20 @@ from cerradata.evaluation.report.page import Fact, quantity
 from cerradata.patches.info import DatasetInfo
 
 _UNKNOWN = "not known"
+_METHODS = {
+    "first": "the first scene of the list that shows the ground",
+    "least-cloudy": "the scene with the fewest clouds that shows the ground",
+    "nearest": "the scene nearest to the date that shows the ground",
+    "mean": "of all observations, band by band",
+    "median": "of all observations, band by band",
+    "medoid": "the observation nearest to all others",
+}
+_ORBITS = {
+    "one": "all scenes are of one pass and relative orbit",
+    "separate": "an image for each pass and relative orbit",
+    "by-pass": "an image for each pass",
+    "mixed": "passes and relative orbits may meet in one image",
+}
 
 
 @dataclass(frozen=True)
@@ -35,7 +49,7 @@ class ProvenanceView:
 
     Attributes:
         scenes: The scenes; none for a copy.
-        facts: Reference, grid, resampling, legend.
+        facts: Reference, grid, time windows, resampling, composites, legend.
         licences: Whose licence it is, and its text, beside those of the dataset itself.
     """
 
@@ -58,7 +72,7 @@ def describe_provenance(info: DatasetInfo) -> ProvenanceView:
             facts=tuple(_facts(info, reference)),
             licences=tuple((whose, text) for whose, text in licences if text),
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise DatasetError(
             f"`provenance` or `grid` in dataset.json is not what this release writes ({error!r}): build the dataset again."
         ) from error
@@ -88,10 +102,24 @@ def _facts(info: DatasetInfo, reference: Mapping[str, Any]) -> list[Fact]:
     if info.grid is not None:
         size = f"{quantity(info.grid['rows'], 'row')} and {quantity(info.grid['columns'], 'column')} of patches"
         facts.append(Fact("Grid", info.grid["crs"], size))
+    windows = info.provenance.get("time_windows", {})
+    if windows:
+        facts.append(Fact("Time windows", "; ".join(f"{name}: {a} to {b}" for name, (a, b) in windows.items())))
     for name, stack in info.provenance.get("stacks", {}).items():
-        facts.append(Fact(f"Resampling of {name}", stack["resampling"]))
-        facts.append(Fact(f"Composite of {name}", stack["composite"]["method"]))
+        facts += _stack_facts(name, stack, info.layers[name].radiometry.sensor)
     facts.append(Fact("Legend", info.legend.title, info.legend.name))
     if info.edge_width is not None:
         facts.append(Fact("Edge masks", f"{quantity(info.edge_width, 'pixel')} deep"))
+    return facts
+
+
+def _stack_facts(name: str, stack: Mapping[str, Any], sensor: str) -> list[Fact]:
+    facts = [Fact(f"Resampling of {name}", stack["resampling"])]
+    if sensor == "elevation":
+        return facts
+    method, date = stack["composite"]["method"], stack["composite"].get("date")
+    label = f"nearest to {date}" if date is not None else method
+    facts.append(Fact(f"Composite of {name}", label, _METHODS.get(method, "")))
+    if sensor == "sentinel-1" and "orbits" in stack:
+        facts.append(Fact(f"Orbits of {name}", stack["orbits"], _ORBITS.get(stack["orbits"], "")))
     return facts

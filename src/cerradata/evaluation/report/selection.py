@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cerradata.core.errors import DatasetError
-from cerradata.evaluation.report.page import share_of
+from cerradata.evaluation.report.page import percent, share_of
 from cerradata.legend import LandCoverClass, Level
 from cerradata.patches.select import REASONS, Reason, SelectionTally
 
@@ -14,6 +14,8 @@ _MEANINGS: dict[Reason, str] = {
     "invalid": "too many pixels without data",
     "unreadable": "could not be read",
 }
+_CLEAR_POINTS = 2.0
+_CLEAR_RATIO = 1.5
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,16 @@ class CostRow:
         kept: Pixels in the patches that were kept.
         rejected: Pixels in the patches that were rejected.
         lost: Percent of the pixels that was rejected; None for a class without pixels.
+        valid: Percent of its pixels, kept and rejected, with data in every band; None where it is not known.
+        hidden: Whether clearly more of it than of all pixels lacks data.
     """
 
     land_cover: LandCoverClass
     kept: int
     rejected: int
     lost: float | None
+    valid: float | None
+    hidden: bool
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,8 @@ class SelectionView:
         rejected: One row a reason.
         costs: One row a class.
         lost: Names of the classes that lost more than half of their pixels.
+        valid_known: Whether it is known how much of each class has data.
+        hidden: Classes of which clearly more lacks data than of all pixels, one phrase each.
     """
 
     rule: str
@@ -71,6 +79,8 @@ class SelectionView:
     rejected: tuple[RejectedRow, ...]
     costs: tuple[CostRow, ...]
     lost: tuple[str, ...]
+    valid_known: bool
+    hidden: tuple[str, ...]
 
 
 def describe_selection(selection: Mapping[str, Any], level: Level) -> SelectionView | None:
@@ -86,15 +96,21 @@ def describe_selection(selection: Mapping[str, Any], level: Level) -> SelectionV
     if "patches" not in selection or "pixels" not in selection:
         return None
     try:
-        tally = SelectionTally.from_dict(selection)
+        known = "valid_shares" in selection
+        # Builds of earlier releases did not count pixels with data.
+        tally = SelectionTally.from_dict({"valid": [0] * len(level), **selection})
         total = sum(tally.patches.values())
+        overall = share_of(int(tally.valid.sum()), int(tally.total.sum()))
+        costs = tuple(_cost(tally, c, overall, valid_known=known) for c in level.classes)
         return SelectionView(
             rule=_rule(selection),
             kept=tally.patches["kept"],
             total=total,
             rejected=tuple(_rejected(tally, reason, total) for reason in REASONS),
-            costs=tuple(_cost(tally, c) for c in level.classes),
+            costs=costs,
             lost=tuple(tally.lost_classes(level)),
+            valid_known=known,
+            hidden=tuple(_phrase(row, overall) for row in costs if row.hidden),
         )
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise DatasetError(
@@ -120,7 +136,20 @@ def _rejected(tally: SelectionTally, reason: Reason, total: int) -> RejectedRow:
     return RejectedRow(reason, _MEANINGS[reason], patches, share_of(patches, total), int(tally.pixels[reason].sum()))
 
 
-def _cost(tally: SelectionTally, c: LandCoverClass) -> CostRow:
+def _cost(tally: SelectionTally, c: LandCoverClass, overall: float | None, *, valid_known: bool) -> CostRow:
     kept = int(tally.pixels["kept"][c.id])
     rejected = sum(int(tally.pixels[reason][c.id]) for reason in REASONS)
-    return CostRow(c, kept, rejected, share_of(rejected, kept + rejected))
+    valid = share_of(int(tally.valid[c.id]), kept + rejected) if valid_known else None
+    return CostRow(c, kept, rejected, share_of(rejected, kept + rejected), valid, _is_hidden(valid, overall))
+
+
+def _is_hidden(valid: float | None, overall: float | None) -> bool:
+    """Whether clearly more of a class lacks data than of all pixels: by 2 points, and by half as much again."""
+    if valid is None or overall is None:
+        return False
+    return overall - valid >= _CLEAR_POINTS and 100 - valid >= _CLEAR_RATIO * (100 - overall)
+
+
+def _phrase(row: CostRow, overall: float | None) -> str:
+    own, all_of_them = (percent(None if share is None else 100 - share) for share in (row.valid, overall))
+    return f"{row.land_cover.name} ({own} % of its pixels, against {all_of_them} % of all)"
