@@ -125,7 +125,7 @@ def test_a_truncated_image_costs_only_the_patches_that_it_hides(
     index = read_index(project.folder / "dataset")
     assert 0 < len(index) < 36
     assert set(index["row"]) <= {0, 1, 2, 3}
-    assert main(["verify", str(project.folder / "dataset"), "--quiet"]) == 0
+    assert main(["verify", str(project.folder / "dataset"), "--deep", "--quiet"]) == 0
     assert project.build("--strict", out="strict") == 1
     assert path.name in capsys.readouterr().err
 

@@ -41,8 +41,8 @@ def test_the_pairs_open_and_align(pairs: list[tuple[Path, Path]]) -> None:
         assert tuple(sar.bands) == ("VV", "VH")
         assert f"{msi.date:%Y%m%d}" in optical.name
         grid = target_grid(GridConfig(like=msi.bands["B02"].location), [])
-        reflectance = build_stack([msi], grid, MSI_BANDS).compute()
-        power = build_stack([sar], grid, ("VV", "VH")).compute()
+        reflectance = build_stack([msi], grid, MSI_BANDS).to_xarray().compute()
+        power = build_stack([sar], grid, ("VV", "VH")).to_xarray().compute()
         assert reflectance.shape == (12, 120, 120)
         assert 0 < float(reflectance.sel(band="B08").median()) < 0.6
         # backscatter of land: VH is weaker than VV, both are far below 0 dB

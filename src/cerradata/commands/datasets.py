@@ -60,8 +60,8 @@ def build(
     if points is not None:
         show_lines(
             [
-                f"reference: {points['points']:,} points on the grid label {points['pixels']:,} pixels; {points['conflicting']:,} "
-                "pixels with points of different classes have no label"
+                f"reference: {points['points']:,} points on the grid label {points['pixels']:,} pixels; "
+                f"{points['conflicting']:,} pixels with points of different classes have no label"
             ]
         )
     visible = [seam for seam in report.info.provenance["seams"] if seam["significant"]]

@@ -108,6 +108,7 @@ def locked_folder(folder: Path, *, what: str) -> Iterator[None]:
     """
     path = folder / LOCK_FILE
     with reported_output_errors(folder):
+        _refuse_file(folder, what)
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path, timeout=0)
         try:
@@ -136,8 +137,7 @@ def claim_folder(folder: Path, *, markers: tuple[str, ...], overwrite: bool, wha
         OutputError: If the folder holds something and `overwrite` is not given, or holds something of another kind.
     """
     with reported_output_errors(folder):
-        if folder.exists() and not folder.is_dir():
-            raise OutputError(f"{folder} is a file, a folder for the {what} was expected: choose another --out.")
+        _refuse_file(folder, what)
         if folder.is_dir() and any(_held(folder)):
             ours = any((folder / marker).exists() for marker in markers)
             if not overwrite:
@@ -150,6 +150,11 @@ def claim_folder(folder: Path, *, markers: tuple[str, ...], overwrite: bool, wha
                 )
             _empty(folder)
         folder.mkdir(parents=True, exist_ok=True)
+
+
+def _refuse_file(folder: Path, what: str) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file, a folder for the {what} was expected: choose another --out.")
 
 
 def sha256(path: Path) -> str:
@@ -166,8 +171,14 @@ def fsync(path: Path) -> None:
 
 def fsync_all(paths: Iterable[Path]) -> None:
     """Flush files to the disk, many at once: the file system commits them together (384 files: 0.05 s instead of 1 s)."""
+    files = list(paths)
     with ThreadPoolExecutor(_FLUSHERS) as pool:
-        list(pool.map(fsync, paths))
+        list(pool.map(_fsync_each, (files[i::_FLUSHERS] for i in range(_FLUSHERS))))
+
+
+def _fsync_each(paths: list[Path]) -> None:
+    for path in paths:
+        fsync(path)
 
 
 def _empty(folder: Path) -> None:

@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from cerradata.core.errors import LabelError, SceneError
 from cerradata.core.files import fsync_all
 from cerradata.core.types import UNLABELLED, Array, CountArray, Sensor
+from cerradata.cube.composite import SEVERAL
 from cerradata.cube.inputs import StackInputs
 from cerradata.cube.stack import StackWindow
 from cerradata.labels import edge_mask
@@ -22,7 +23,7 @@ from cerradata.patches.record import PatchRecord, Placement, class_pixels, descr
 from cerradata.patches.seams import SeamTally
 from cerradata.patches.select import SelectionTally, reason_to_reject
 from cerradata.patches.statistics import Moments
-from cerradata.patches.stored import write_patch
+from cerradata.patches.stored import source_layer, write_patch
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,10 @@ def build_block(plan: BuildPlan, block: Block, *, strict: bool) -> BlockResult:
         f"observations {name}": own.observations for name, own in pixels.read.items() if own.observations is not None
     }
     # Blocks run side by side: one more thread of BLAS each would only wait for the others.
-    with threadpool_limits(1), rasterio.Env():  # one for all files: each would set up its own, a fifth of the time of writing it
+    with (
+        threadpool_limits(1),
+        rasterio.Env(),
+    ):  # one for all files: each would set up its own, a fifth of the time of writing it
         for row, col, patch in plan.patches.cut(block, {**pixels.layers, **places}):
             if plan.wants(row, col):
                 origin = {name: patch.pop(name) for name in places}
@@ -123,6 +127,9 @@ def read_block(plan: BuildPlan, block: Block) -> BlockPixels:
     )
     for variable in plan.variables:
         layers[variable.name] = plan.layers[variable.name].encode(variable.compute(window, inputs))
+    for name, window_read in read.items():
+        if source_layer(name) in plan.layers:
+            layers[source_layer(name)] = _sources(plan, name, window_read)
     width = plan.config.edge_width
     labels = plan.reference.read(window.pad(width))  # neighbours decide about edges
     finest = plan.legend.finest.number
@@ -133,6 +140,17 @@ def read_block(plan: BuildPlan, block: Block) -> BlockPixels:
         layers[edge_layer(level)] = edge_mask(own, width)[inner][np.newaxis]
     seams = sum((_seams(plan, name, own) for name, own in read.items() if name != "elevation"), SeamTally.empty())
     return BlockPixels(layers, read, seams)
+
+
+def _sources(plan: BuildPlan, layer: str, read: StackWindow) -> Array:
+    """(2 * groups, rows, columns) float32: scene and observations of each pixel, group by group."""
+    place = {id(scene): i for i, scene in enumerate(plan.scenes)}
+    table = np.arange(SEVERAL + 1, dtype=np.float32)
+    own = [place[id(scene)] + 1 for scene in plan.stacks[layer].scenes]
+    table[1 : len(own) + 1] = own
+    counts = np.zeros_like(read.source) if read.observations is None else read.observations
+    pairs = [band for group in zip(table[read.source], counts, strict=True) for band in group]
+    return np.stack(pairs).astype(np.float32)
 
 
 def _seams(plan: BuildPlan, layer: str, read: StackWindow) -> SeamTally:

@@ -20,7 +20,7 @@ class MsiConfig:
     """How Sentinel-2 is stored.
 
     Attributes:
-        bands: Bands to store, in order; by default those of the first scene but B10.
+        bands: Bands to store, in order; by default those that all scenes have.
         resampling: "bilinear" or "cubic".
         stored_offset: Stored number = reflectance x 10000 + this: 1000 as published, or 0. 0 is no data.
         composite: How several observations of a pixel become one value.
@@ -43,7 +43,7 @@ class SarConfig:
     """How Sentinel-1 is stored.
 
     Attributes:
-        bands: Polarisations to store, in order; by default those of the first scene.
+        bands: Polarisations to store, in order; by default those that all scenes have.
         resampling: "bilinear" or "cubic", in linear power.
         unit: "amplitude", "linear" or "db"; by default that of the first scene.
         composite: How several observations of a pixel become one value, in linear power.
@@ -122,6 +122,8 @@ class BuildConfig:
         monthly_windows: Time windows of whole months, instead of `time_windows`.
         dates: First and last day: scenes of Sentinel-1 and Sentinel-2 of other dates are left out.
         variables: Variables to compute beside the bands, by name; each becomes a layer in a folder of its name.
+        sources: Store for each pixel the scene that it came from and the number of its observations, as layers `msi_source`
+            and `sar_source`.
         alignment: Measure how well Sentinel-1 and the labels lie on Sentinel-2, patch by patch.
         folders: Folder of a layer where it shall not be the published one (`{msi: opt_images}`).
         attribution: Licences and attributions of the data, one sentence each.
@@ -144,6 +146,7 @@ class BuildConfig:
     monthly_windows: MonthlyWindows | None = None
     dates: tuple[str, str] | None = None
     variables: Mapping[str, VariableConfig] = field(default_factory=dict)
+    sources: bool = False
     alignment: bool = True
     folders: Mapping[str, str] = field(default_factory=dict)
     attribution: tuple[str, ...] = ()

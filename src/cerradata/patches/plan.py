@@ -132,8 +132,15 @@ def points_of(plan: BuildPlan) -> dict[str, int] | None:
 
 def _bands(layer: str, config: BuildConfig, scenes: list[Scene]) -> tuple[str, ...]:
     chosen = {"msi": config.msi.bands, "sar": config.sar.bands}.get(layer)
-    # B10 of L1C sees the upper air only, and L2A has none
-    return chosen or tuple(band for band in scenes[0].bands if band != "B10") or tuple(scenes[0].bands)
+    if chosen:
+        return chosen
+    common = tuple(band for band in scenes[0].bands if all(band in scene.bands for scene in scenes))
+    if not common:
+        listed = "; ".join(f"{scene.name}: {', '.join(scene.bands)}" for scene in scenes)
+        raise ConfigError(
+            f"The scenes of layer {layer!r} have no band in common ({listed}): say which belong together."
+        )
+    return common
 
 
 def _availability(config: BuildConfig, stacks: Mapping[str, Stack]) -> Availability:

@@ -9,7 +9,7 @@ from itertools import islice
 import dask
 from distributed import Client, KilledWorker, LocalCluster, as_completed
 
-from cerradata.core.errors import BuildError, ConfigError
+from cerradata.core.errors import BuildError, CerradataError, ConfigError
 from cerradata.patches.block import BlockResult, build_block
 from cerradata.patches.cut import Block
 from cerradata.patches.plan import BuildPlan
@@ -93,17 +93,20 @@ def _on_cluster(client: Client, plan: BuildPlan, blocks: Sequence[Block], *, str
     # The plan as the result of a task, not as scattered data: it comes back when the worker that holds it is lost.
     shared = client.submit(_itself, plan, pure=False)
     waiting = iter(blocks)
-    work = partial(client.submit, build_block, shared, strict=strict, pure=False)
+    work = partial(client.submit, _outcome, shared, strict=strict, pure=False)
     slots = max(1, sum(client.nthreads().values()))
     running = as_completed([work(block) for block in islice(waiting, slots * _AHEAD)])
     for future in running:
         try:
-            yield future.result()
+            outcome = future.result()
         except KilledWorker as error:
             raise BuildError(
                 f"Worker processes were killed several times while they worked on one block ({error}): most often memory is "
                 "short. Give fewer --workers. The same command goes on where it was."
             ) from error
+        if isinstance(outcome, CerradataError):
+            raise outcome
+        yield outcome
         for block in islice(waiting, 1):
             running.add(work(block))
 
@@ -117,6 +120,14 @@ def _connected(address: str) -> Client:
             f"No dask scheduler answers at {address} ({error}): start one with `dask scheduler`, and `dask worker {address}` "
             "on each machine."
         ) from error
+
+
+def _outcome(plan: BuildPlan, block: Block, *, strict: bool) -> BlockResult | CerradataError:
+    """What comes of a block, or the error: what GDAL raised before it cannot be sent between processes."""
+    try:
+        return build_block(plan, block, strict=strict)
+    except CerradataError as error:
+        return type(error)(str(error))
 
 
 def _itself(plan: BuildPlan) -> BuildPlan:

@@ -15,12 +15,15 @@ from cerradata.core.raster import RasterLook, write_geotiff
 from cerradata.core.types import UNLABELLED, Array, FloatArray
 from cerradata.cube import Stack
 from cerradata.cube.variables import Variable
+from cerradata.cube.windows import band_names
 from cerradata.legend import Legend
 from cerradata.patches.config import BuildConfig
 from cerradata.patches.layout import IMAGE_LAYERS, edge_layer, patch_file, semantic_layer
 from cerradata.scenes import Radiometry, Scene
 
 MSI_DTYPE = "uint16"
+SOURCE_BANDS = ("scene", "observations")
+"""Bands of a source layer: 1 + place of the scene in `provenance.scenes` (0 = none, 65535 = several), observations."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,18 @@ def stored_layers(
             vertical_datum=variable.vertical_datum,
         )
         layers[variable.name] = StoredLayer(variable.name, variable.name, "float32", radiometry, (variable.name,))
+    for name, stack in stacks.items() if config.sources else ():
+        if name != "elevation":
+            own = source_layer(name)
+            bands = band_names(SOURCE_BANDS, stack.group_names)
+            radiometry = Radiometry(sensor="derived", bands=bands, unit="one", time_windows=stack.group_names)
+            layers[own] = StoredLayer(own, own, "float32", radiometry, SOURCE_BANDS)
     return layers
+
+
+def source_layer(name: str) -> str:
+    """Name of the layer that says where each pixel of an image layer came from."""
+    return f"{name}_source"
 
 
 def write_patch(

@@ -64,6 +64,21 @@ def test_where_pixels_came_from_and_how_often_they_were_seen(
     assert verify_dataset(tmp_path / "d") == []
 
 
+def test_each_pixel_can_say_where_it_came_from(sources: Sources, second: SceneSource, tmp_path: Path) -> None:
+    first, radar = sources.config.scenes
+    build_dataset(sources.build(scenes=(radar, second, first), sources=True), tmp_path / "d", QUIET)
+    with rasterio.open(tmp_path / "d" / "msi_source" / "cerradata_msi_source_2.tif") as file:
+        assert file.descriptions == ("scene", "observations")
+        scene, observations = file.read()
+    names = [entry["name"] for entry in DatasetInfo.read(tmp_path / "d").provenance["scenes"]]
+    assert names[int(scene[0, 0]) - 1] == Path(second.path).name
+    assert names[int(scene[0, 15]) - 1] == Path(first.path).name
+    assert (scene[:, :8] == 2).all()
+    assert (observations[:, :8] == 2).all()
+    assert (observations[:, 8:] == 1).all()
+    assert verify_dataset(tmp_path / "d", deep=True) == []
+
+
 def test_a_median_says_so(sources: Sources, second: SceneSource, tmp_path: Path) -> None:
     first, radar = sources.config.scenes
     config = sources.build(scenes=(second, first, radar), msi=MsiConfig(composite=CompositeConfig("median")))
@@ -95,7 +110,7 @@ def test_scenes_of_other_dates_are_left_out(sources: Sources, second: SceneSourc
     build_dataset(config, tmp_path / "d", QUIET)
     names = [scene["name"] for scene in DatasetInfo.read(tmp_path / "d").provenance["scenes"]]
     assert names == [Path(scene.path).name for scene in (first, radar)]
-    with pytest.raises(ConfigError, match="'dates' .* holds no scene"):
+    with pytest.raises(ConfigError, match=r"'dates' .* holds no scene"):
         build_dataset(replace(config, dates=("2021-01-01", "2021-12-31")), tmp_path / "e", QUIET)
 
 
@@ -126,8 +141,8 @@ def test_only_patches_inside_the_area_are_built(sources: Sources, tmp_path: Path
     config = sources.build(area=AreaConfig(vector=Location(file)), selection=everything, grid=grid)
     build_dataset(config, tmp_path / "d", QUIET)
     assert list(read_index(tmp_path / "d")["id"]) == [5, 6, 7, 10, 11, 12, 15, 16, 17]
+    gpd.GeoDataFrame(geometry=[box(WEST, NORTH - 100, WEST + 100, NORTH)], crs="EPSG:32722").to_file(file)
     with pytest.raises(ConfigError, match="Not one patch of 16 pixels lies inside the area of interest"):
-        gpd.GeoDataFrame(geometry=[box(WEST, NORTH - 100, WEST + 100, NORTH)], crs="EPSG:32722").to_file(file)
         build_dataset(config, tmp_path / "e", QUIET)
 
 

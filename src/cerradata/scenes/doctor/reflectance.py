@@ -21,6 +21,8 @@ STEP = 0.1
 
 _PIXELS = 50
 _SHARE = 0.005
+_MOST_CLOUDS = 0.85
+"""Share of masked ground above which what is left lies under haze, which is as bright as an offset that is missing."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def offset_evidence(case: Case) -> list[Evidence]:
     """What the pixels of a Sentinel-2 scene say of its offset; nothing where none of them can tell."""
     sample = case.sample
     have = {band: sample.of(band) for band in sample.with_data}
-    if sample.values.shape[1] < _PIXELS:
+    if sample.values.shape[1] < _PIXELS or sample.masked > _MOST_CLOUDS:
         return []
     return [
         *_vegetation(have),
