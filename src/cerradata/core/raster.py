@@ -105,7 +105,7 @@ def _said(count: int, dtype: str, crs: str | None, key: tuple[Any, ...]) -> tupl
     nodata, bands, tags, palette = key
     look = RasterLook(None if nodata is None else float(nodata), bands, dict(tags), dict(palette))
     size = {"width": 2, "height": 2, "count": count, "dtype": dtype, "nodata": look.nodata}
-    place = {} if crs is None else {"crs": crs, "transform": Affine(1, 0, 0, 0, -1, 0)}
+    place = {} if crs is None else {"crs": crs, "transform": Affine(10, 0, 500_000, 0, -10, 0)}
     with MemoryFile() as memory:
         with memory.open(driver="GTiff", interleave="band", **size, **place) as file:
             describe(file, look)
