@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -21,29 +20,12 @@ _LEAST_SHARE = 0.01  # of the pixels, for a class that takes part: one small obj
 _MOST_CLASSES = 6
 
 
-@dataclass(frozen=True)
-class Alignment:
-    """Where a layer of a patch lies, seen from its Sentinel-2 image.
-
-    Attributes:
-        rows: Pixels that its content lies further down than in the image.
-        columns: Pixels that it lies further right.
-        confidence: 0 to 1: the chance that the true shift lies within 0.3 pixels of this one, as the pixels tell it.
-        determined: Whether there is a shift to speak of. If not, `rows` and `columns` mean nothing.
-    """
-
-    rows: float
-    columns: float
-    confidence: float
-    determined: bool
-
-
 def measure_alignment(
     layers: Mapping[str, Array],
     nodata: Mapping[str, float | None],
     bands: Mapping[str, tuple[str, ...]],
     labels: str,
-) -> Mapping[str, Alignment]:
+) -> Mapping[str, Shift]:
     """Measure how Sentinel-1 and the labels of a patch lie on its Sentinel-2 image.
 
     Compared are the four bands with 10 m pixels of Sentinel-2 with the polarisations of Sentinel-1, as amplitude, and with
@@ -58,8 +40,8 @@ def measure_alignment(
         labels: Name of the label layer, (1, rows, columns) class ids, 255 = unlabelled; the finest level tells most.
 
     Returns:
-        By pair: "sar" for Sentinel-1, "labels" for the labels. Without Sentinel-2 there is none, without Sentinel-1 no
-        "sar".
+        By pair, where a layer lies, seen from the image: "sar" for Sentinel-1, "labels" for the labels. Without Sentinel-2
+        there is none, without Sentinel-1 no "sar".
 
     Raises:
         DatasetError: If a layer has not as many bands as names.
@@ -70,14 +52,14 @@ def measure_alignment(
     found = {}
     if "sar" in layers:
         _, radar = _best_group(_groups(layers, nodata, bands, "sar", ()), window)
-        found["sar"] = _alignment(_estimate(image, _amplitude(radar)))
+        found["sar"] = _estimate(image, _amplitude(radar))
     if labels in layers:
         # The labels are free of noise, so they are the template, and the answer is turned round.
-        found["labels"] = _alignment(_estimate(_class_masks(layers[labels][0]), image).reversed())
+        found["labels"] = _estimate(_class_masks(layers[labels][0]), image).reversed()
     return found
 
 
-def alignment_columns(alignments: Mapping[str, Alignment]) -> dict[str, float | bool | None]:
+def alignment_columns(alignments: Mapping[str, Shift]) -> dict[str, float | bool | None]:
     """The columns of the index that tell the alignment of a patch.
 
     Args:
@@ -158,7 +140,3 @@ def _estimate(fixed: FloatArray, moving: FloatArray) -> Shift:
     if not len(fixed) or min(rows, columns) < _LEAST_SIZE:
         return Shift(0.0, 0.0, 0.0, False)
     return estimate_shift(fixed, moving, max_shift=_MAX_SHIFT)
-
-
-def _alignment(shift: Shift) -> Alignment:
-    return Alignment(shift.rows, shift.columns, shift.confidence, shift.determined)

@@ -4,8 +4,6 @@ import datetime as dt
 import hashlib
 import json
 import multiprocessing
-import os
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
@@ -20,6 +18,7 @@ from cerradata import __version__
 from cerradata.core.errors import ConfigError, OutputError
 from cerradata.core.files import claim_folder, write_json, write_text
 from cerradata.core.journal import Journal
+from cerradata.core.processes import end_with_parent
 from cerradata.core.progress import track
 from cerradata.simulation.area import Area
 from cerradata.simulation.catalog import SceneFiles, write_catalog, write_item
@@ -155,15 +154,7 @@ _here: list[tuple[World, SimulationConfig, Path]] = []
 def _prepare(world: World, config: SimulationConfig, root: Path) -> None:
     threadpool_limits(1)
     _here[:] = [(world, config, root)]
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """End this worker when the process that started it is gone: one that was killed cannot tell its workers."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    end_with_parent()
 
 
 def _do_here(task: str) -> dict[str, Any]:

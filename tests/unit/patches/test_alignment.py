@@ -5,7 +5,8 @@ from scipy import ndimage
 
 from cerradata.core.errors import DatasetError
 from cerradata.core.types import UNLABELLED, Array
-from cerradata.patches.alignment import PAIRS, Alignment, alignment_columns, measure_alignment
+from cerradata.patches.alignment import PAIRS, alignment_columns, measure_alignment
+from cerradata.scenes.shift import Shift
 
 SIZE, MARGIN = 128, 16
 REFLECTANCE = {
@@ -52,7 +53,7 @@ def patch(
     }
 
 
-def measured(layers: dict[str, Array], bands: dict[str, tuple[str, ...]] | None = None) -> dict[str, Alignment]:
+def measured(layers: dict[str, Array], bands: dict[str, tuple[str, ...]] | None = None) -> dict[str, Shift]:
     return dict(measure_alignment(layers, NODATA, bands or BANDS, "semantic_3c"))
 
 
@@ -158,7 +159,7 @@ def test_names_must_fit_the_bands() -> None:
 
 def test_columns_of_the_index() -> None:
     columns = alignment_columns(
-        {"sar": Alignment(1.51234, -0.4, 0.98765, determined=True), "labels": Alignment(7, 7, 0.2, determined=False)}
+        {"sar": Shift(1.51234, -0.4, 0.98765, determined=True), "labels": Shift(7, 7, 0.2, determined=False)}
     )
     assert columns == {
         "alignment_sar_rows": 1.512,

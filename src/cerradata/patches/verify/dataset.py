@@ -1,8 +1,6 @@
 """`verify_dataset`: everything that can be wrong with a dataset, in one list."""
 
 import multiprocessing
-import os
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
@@ -12,6 +10,7 @@ import geopandas as gpd
 import pandas as pd
 
 from cerradata.core.errors import CerradataError
+from cerradata.core.processes import end_with_parent
 from cerradata.core.progress import track
 from cerradata.patches.index import read_index
 from cerradata.patches.info import DatasetInfo
@@ -138,17 +137,5 @@ def _add(moments: dict[str, Moments], findings: Findings) -> None:
 def _pool(patches: int, workers: int, *, deep: bool) -> Executor:
     if workers > 1 and patches >= _MANY[deep]:
         # spawned, not forked: GDAL has threads of its own
-        return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_prepare)
+        return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=end_with_parent)
     return ThreadPoolExecutor(max(1, workers))
-
-
-def _prepare() -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """End this worker when the process that started it is gone: one that was killed cannot tell its workers."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
