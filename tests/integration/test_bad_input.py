@@ -302,3 +302,21 @@ def test_an_existing_map_is_not_overwritten(trained: tuple[Path, Path], tmp_path
     assert main(["map", str(trained[1]), str(tmp_path), "--out", str(out)]) == 1
     assert "--overwrite" in capsys.readouterr().err
     assert out.read_text() == "a map of somebody else"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("monthly_windows: {year: 2022, months: 5}", "error: monthly_windows: 5 months do not divide a year"),
+        ("area: {reference: true, bounds: [0, 0, 1, 1]}", "error: area: give one of `vector`"),
+        ("area: {bounds: [165480, 9223140, 168000, 9225000]}", "error: area: bounds [165480.0"),
+        ("patch_size:", "error: A key of the configuration has no value, or one of the wrong kind"),
+        ("reference:", "error: A key of the configuration has no value, or one of the wrong kind"),
+    ],
+)
+def test_what_a_configuration_says_wrong_is_told_in_one_message(
+    project: Project, capsys: Capture, line: str, words: str
+) -> None:
+    project.config |= yaml.safe_load(line)
+    assert project.build() == 1
+    assert capsys.readouterr().err.startswith(words)

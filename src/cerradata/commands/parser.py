@@ -2,6 +2,8 @@
 
 import dataclasses
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from docstring_parser import parse as parse_docstring
@@ -9,6 +11,7 @@ from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import register_type
 
 from cerradata.commands.table import COMMANDS, Command
+from cerradata.core.errors import CerradataError, ConfigError
 from cerradata.core.locations import Location
 from cerradata.legend import LegendName
 
@@ -41,19 +44,41 @@ def call(parser: ArgumentParser, parsed: Namespace) -> int:
     name = str(parsed["subcommand"])
     command = COMMANDS[name]
     function = command.load()
-    values = parser.instantiate(parsed)[name]
     arguments: dict[str, Any] = {}
-    for parameter in inspect.signature(function).parameters.values():
-        if dataclasses.is_dataclass(parameter.annotation):
-            fields = dataclasses.fields(parameter.annotation)
-            shape: Any = parameter.annotation
-            arguments[parameter.name] = shape(**{f.name: values[f.name] for f in fields})
-        else:
-            arguments[parameter.name] = values[parameter.name]
+    with _told_in_their_own_words():
+        values = parser.instantiate(parsed)[name]
+        for parameter in inspect.signature(function).parameters.values():
+            if dataclasses.is_dataclass(parameter.annotation):
+                fields = dataclasses.fields(parameter.annotation)
+                shape: Any = parameter.annotation
+                arguments[parameter.name] = shape(**{f.name: values[f.name] for f in fields})
+            else:
+                arguments[parameter.name] = values[parameter.name]
     for positional in command.positionals:
         if isinstance(arguments[positional], list):
             arguments[positional] = tuple(arguments[positional])
     return function(**arguments)
+
+
+@contextmanager
+def _told_in_their_own_words() -> Iterator[None]:
+    """What the classes of a configuration refuse, without what jsonargparse wraps around it.
+
+    Raises:
+        CerradataError: If values contradict each other, or a key has none.
+    """
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        chain: BaseException | None = error
+        while chain is not None:
+            if isinstance(chain, CerradataError):
+                raise chain from None
+            chain = chain.__cause__ or chain.__context__
+        raise ConfigError(
+            f"A key of the configuration has no value, or one of the wrong kind ({str(error).splitlines()[0]}): give one, or "
+            "leave the key out."
+        ) from error
 
 
 def parse_file(path: Location, shape: type[Any]) -> Any:  # noqa: ANN401 - an instance of `shape`
@@ -63,8 +88,10 @@ def parse_file(path: Location, shape: type[Any]) -> Any:  # noqa: ANN401 - an in
     """
     parser = ArgumentParser(prog=path)
     parser.add_class_arguments(shape, None)
-    values = parser.instantiate(parser.parse_path(path))
-    return shape(**{f.name: values[f.name] for f in dataclasses.fields(shape)})
+    parsed = parser.parse_path(path)
+    with _told_in_their_own_words():
+        values = parser.instantiate(parsed)
+        return shape(**{f.name: values[f.name] for f in dataclasses.fields(shape)})
 
 
 def _command_parser(command: Command) -> ArgumentParser:

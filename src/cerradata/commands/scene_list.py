@@ -57,6 +57,8 @@ def read_scene_list(
         return _scenes_of_file(locations[0])
     sources = []
     for location in locations:
+        if not location.is_remote and not location.path.exists():
+            raise ConfigError(f"There is no scene {location}: neither a folder nor a file.")
         sensor = _sensor(location, bands)
         options: dict[str, Any] = {}
         if sensor == "sentinel-2":
@@ -76,7 +78,7 @@ def _scenes_of_file(location: Location) -> SceneList:
         found: SceneList = parse_file(location, SceneList)
         return found
     build: BuildConfig = parse_file(location, BuildConfig)
-    return SceneList(build.scenes, build.grid, dict(build.time_windows))
+    return SceneList(build.scenes, build.grid, dict(build.windows))
 
 
 def _sensor(location: Location, bands: tuple[str, ...] | None) -> Sensor:

@@ -20,6 +20,10 @@ class SceneError(CerradataError):
     """A scene cannot be read as what it was declared to be."""
 
 
+class DamagedSceneError(SceneError):
+    """A file of a scene is damaged: nothing in its declaration is wrong."""
+
+
 class LabelError(CerradataError):
     """A reference map cannot be turned into labels."""
 

@@ -63,7 +63,7 @@ def scenes_by_window(scenes: Sequence[Scene], windows: TimeWindows) -> dict[str,
         first, last = window_span(name, span)
         result[name] = [scene for scene in scenes if scene.date is not None and first <= scene.date <= last]
         if not result[name]:
-            dates = ", ".join(sorted(str(scene.date) for scene in scenes))
+            dates = ", ".join(sorted({str(scene.date) for scene in scenes}))
             raise ConfigError(f"Time window {name!r} ({first} to {last}) holds no scene: the scenes are of {dates}.")
     return result
 
@@ -89,7 +89,8 @@ def scenes_by_orbit(scenes: Sequence[Scene], rule: OrbitRule) -> dict[str, list[
     keys = [_orbit_key(scene, by_pass=rule in ("by-pass", "one-pass")) for scene in scenes]
     if rule in ("one", "one-pass"):
         if len(set(keys)) > 1:
-            listed = "; ".join(f"{scene.name}: {key}" for scene, key in zip(scenes, keys, strict=True))
+            counts = {key: keys.count(key) for key in sorted(set(keys))}
+            listed = "; ".join(f"{key}: {counts[key]}, {scenes[keys.index(key)].name} for one" for key in counts)
             raise ConfigError(
                 f"The Sentinel-1 scenes are of several passes or relative orbits ({listed}), whose backscatter is not the "
                 "same. Leave some out, or say what shall be with `sar.orbits`: one-pass (orbits of one pass may meet), by-pass "

@@ -85,6 +85,8 @@ def build_block(plan: BuildPlan, block: Block, *, strict: bool) -> BlockResult:
     except (SceneError, LabelError) as error:
         if strict:
             raise
+        if block.rows * block.columns > 1:
+            return _patch_by_patch(plan, block, nothing, str(error))
         zeros = np.zeros(classes, np.int64)
         lost = sum(
             plan.wants(block.row + row, block.col + col) for row in range(block.rows) for col in range(block.columns)
@@ -106,6 +108,24 @@ def build_block(plan: BuildPlan, block: Block, *, strict: bool) -> BlockResult:
                 origin = {name: patch.pop(name) for name in places}
                 result = _add_patch(plan, result, (row, col), patch, origin)
     fsync_all(plan.root / name for name in result.files)
+    return result
+
+
+def _patch_by_patch(plan: BuildPlan, block: Block, nothing: BlockResult, error: str) -> BlockResult:
+    """A block of which a part cannot be read: only the patches that need that part are lost."""
+    result = nothing
+    for row, col in np.ndindex(block.rows, block.columns):
+        if plan.wants(block.row + row, block.col + col):
+            one = build_block(plan, Block(block.number, block.row + row, block.col + col, 1, 1), strict=False)
+            result = BlockResult(
+                block.number,
+                (*result.records, *one.records),
+                result.tally + one.tally,
+                {name: moments + one.moments[name] for name, moments in result.moments.items()},
+                result.seams + one.seams,
+                {**result.files, **one.files},
+                (error,),
+            )
     return result
 
 

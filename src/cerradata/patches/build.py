@@ -86,9 +86,9 @@ def build_dataset(config: BuildConfig, root: Path, options: BuildOptions | None 
             was finished is lost.
     """
     options = options or BuildOptions()
-    check_scheduler(options.scheduler)
+    check_scheduler(options.scheduler, options.workers)
     started = time.perf_counter()
-    plan = plan_build(config, root)
+    plan = plan_build(config, root, strict=options.strict)
     with locked_folder(root, what="dataset"):
         journal = claim(plan, overwrite=options.overwrite)
         finished = finished_blocks(plan, journal)
@@ -100,7 +100,7 @@ def build_dataset(config: BuildConfig, root: Path, options: BuildOptions | None 
         except NoSpaceError as error:
             raise NoSpaceError(f"{error} {space_needed(plan, finished)}") from error
         journal.path.unlink(missing_ok=True)
-    errors = tuple(dict.fromkeys(error for result in results for error in result.errors))
+    errors = tuple(dict.fromkeys((*plan.unopened, *(error for result in results for error in result.errors))))
     seconds = time.perf_counter() - started
     how = {"scheduler": options.scheduler, "workers": options.workers}
     _log(root, seconds=seconds, patches=info.patches, resumed=resumed, errors=list(errors), **how)
@@ -207,8 +207,10 @@ def _make_folders(plan: BuildPlan) -> None:
 
 
 def _nothing_kept(plan: BuildPlan, tally: SelectionTally, results: list[BlockResult]) -> str:
-    reasons = ", ".join(f"{reason}: {count}" for reason, count in tally.patches.items() if count)
     errors = [error for result in results for error in result.errors]
+    if tally.patches["unreadable"] == sum(tally.patches.values()) and errors:
+        return f"Not one patch was kept: none could be read (unreadable: {tally.patches['unreadable']}). First error: {errors[0]}"
+    reasons = ", ".join(f"{reason}: {count}" for reason, count in tally.patches.items() if count)
     rule = plan.config.selection
     return (
         f"Not one patch was kept ({reasons}). The rule allows {rule.max_unlabelled:.0%} unlabelled and "

@@ -32,7 +32,8 @@ class MsiConfig:
     composite: CompositeConfig = field(default_factory=CompositeConfig)
 
     def __post_init__(self) -> None:
-        """Raise `ConfigError` for an offset that would not fit uint16."""
+        """Raise `ConfigError` for an offset that would not fit uint16, or bands named twice."""
+        _check_bands("msi", self.bands)
         self.composite.check("sentinel-2")
         if not 0 <= self.stored_offset <= 10000:
             raise ConfigError(f"msi: stored_offset {self.stored_offset}: give 1000 (as published), 0, or up to 10000.")
@@ -59,7 +60,8 @@ class SarConfig:
     orbits: OrbitRule = "one"
 
     def __post_init__(self) -> None:
-        """Raise `ConfigError` for a composite that radar cannot have."""
+        """Raise `ConfigError` for a composite that radar cannot have, or bands named twice."""
+        _check_bands("sar", self.bands)
         self.composite.check("sentinel-1")
 
 
@@ -167,6 +169,11 @@ class BuildConfig:
             window_span("dates", self.dates)
         if self.edge_width < 1:
             raise ConfigError(f"edge_width is {self.edge_width}: give 1 pixel or more.")
+        if 2 * self.edge_width >= self.patch_size:
+            raise ConfigError(
+                f"edge_width is {self.edge_width} pixels: every pixel of a patch of {self.patch_size} would be an edge. Give "
+                f"less than {self.patch_size // 2}; 1 is usual."
+            )
         if not self.prefix or "/" in self.prefix or self.prefix.startswith("."):
             raise ConfigError(
                 f"prefix {self.prefix!r} cannot start a file name: give letters, without / or a dot in front."
@@ -189,3 +196,8 @@ class BuildConfig:
                 return StackConfig(self.sar.resampling, self.sar.composite, self.windows, self.sar.orbits)
             case _:
                 return StackConfig()
+
+
+def _check_bands(layer: str, bands: tuple[str, ...] | None) -> None:
+    if bands is not None and (not bands or len(set(bands)) != len(bands)):
+        raise ConfigError(f"{layer}: `bands` is {list(bands)}: name one band or more, each once, or leave it out.")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from odc.geo.geom import Geometry
 
-from cerradata.core.errors import ConfigError
+from cerradata.core.errors import ConfigError, DamagedSceneError, SceneError
 from cerradata.core.types import Sensor
 from cerradata.cube import Stack, build_stack, target_grid
 from cerradata.cube.area import read_area, shape_on
@@ -21,6 +21,7 @@ from cerradata.patches.cut import Block, PatchGrid
 from cerradata.patches.layout import IMAGE_LAYERS, edge_layer, semantic_layer
 from cerradata.patches.stored import StoredLayer, stored_layers
 from cerradata.scenes import Scene, open_scene
+from cerradata.scenes.files import place_of
 
 LAYER_SENSORS: Mapping[str, Sensor] = {"msi": "sentinel-2", "sar": "sentinel-1", "elevation": "elevation"}
 """The sensor of each image layer, in the order in which layers are stored."""
@@ -41,6 +42,7 @@ class BuildPlan:
         stacks: The scenes of each image layer on the grid.
         variables: Variables computed beside them.
         layers: What is stored: the image layers, then the variables, by name.
+        unopened: Scenes that are left out because their files are damaged, one message each.
     """
 
     config: BuildConfig
@@ -53,6 +55,7 @@ class BuildPlan:
     stacks: Mapping[str, Stack]
     variables: tuple[Variable, ...]
     layers: Mapping[str, StoredLayer]
+    unopened: tuple[str, ...] = ()
 
     @cached_property
     def deciding(self) -> dict[str, float | None]:
@@ -85,18 +88,25 @@ class BuildPlan:
         return self.area is None or bool(self.area.contains(self.patches.patch_grid(row, col).extent))
 
 
-def plan_build(config: BuildConfig, root: Path) -> BuildPlan:
+def plan_build(config: BuildConfig, root: Path, *, strict: bool = True) -> BuildPlan:
     """Open scenes and reference and check that they fit together.
+
+    Args:
+        config: The build.
+        root: The dataset's folder.
+        strict: Let a scene whose file is damaged end the build; otherwise it is left out and named.
 
     Raises:
         CerradataError: If something is missing or does not fit.
     """
     legend = load_legend(config.legend)
     _refuse_equal_levels(legend)
-    scenes = _of_dates(tuple(open_scene(source) for source in config.scenes), config)
+    opened, unopened = _open_scenes(config, strict=strict)
+    scenes = _of_dates(opened, config)
     reference = open_reference(config.reference, legend)
     area = None if config.area is None else read_area(config.area, reference.extent)
     grid = target_grid(config.grid, [scene.footprint_grid for scene in scenes], area)
+    _require_area_in_scenes(area, scenes)
     patches = PatchGrid(grid, config.patch_size, config.stride or config.patch_size)
     reference.check(grid)
     stacks = {}
@@ -108,13 +118,39 @@ def plan_build(config: BuildConfig, root: Path) -> BuildPlan:
     _check_orbits(stacks, variables)
     layers = stored_layers(config, stacks, variables)
     shape = None if area is None else shape_on(area, grid)
-    plan = BuildPlan(config, root, legend, scenes, reference, patches, shape, stacks, variables, layers)
+    plan = BuildPlan(config, root, legend, scenes, reference, patches, shape, stacks, variables, layers, unopened)
     if not plan.blocks:
         raise ConfigError(
             f"Not one patch of {config.patch_size} pixels lies inside the area of interest: choose smaller patches, a smaller "
             "`stride`, or a larger area."
         )
     return plan
+
+
+def _open_scenes(config: BuildConfig, *, strict: bool) -> tuple[tuple[Scene, ...], tuple[str, ...]]:
+    scenes, messages = [], []
+    for source in config.scenes:
+        try:
+            scenes.append(open_scene(source))
+        except DamagedSceneError as error:
+            if strict:
+                raise
+            messages.append(f"scene {source.path} is left out: {error}")
+    if not scenes:
+        raise SceneError(f"Not one scene can be opened. {messages[0]}")
+    return tuple(scenes), tuple(messages)
+
+
+def _require_area_in_scenes(area: Geometry | None, scenes: tuple[Scene, ...]) -> None:
+    if area is None:
+        return
+    degrees = area.to_crs("EPSG:4326")
+    if not any(scene.footprint_grid.geographic_extent.intersects(degrees) for scene in scenes):
+        found = ", ".join(f"{value:.4f}" for value in degrees.boundingbox.bbox)
+        raise ConfigError(
+            f"area: the area of interest ({found}; west, south, east, north in degrees) touches no scene: "
+            f"{scenes[0].name} covers {place_of(scenes[0].footprint_grid)}. Are longitude and latitude in each other's place?"
+        )
 
 
 def _of_dates(scenes: tuple[Scene, ...], config: BuildConfig) -> tuple[Scene, ...]:

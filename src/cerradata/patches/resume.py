@@ -86,6 +86,7 @@ def _fingerprint(plan: BuildPlan) -> str:
     decisive = {
         "configuration": asdict(plan.config),
         "legend": plan.legend.to_dict(),
+        "scenes": [scene.name for scene in plan.scenes],
         "crosswalk": None if crosswalk is None else sha256(crosswalk.path),
     }
     return hashlib.sha256(json.dumps(decisive, sort_keys=True, default=str).encode()).hexdigest()

@@ -29,12 +29,16 @@ _WORKER_ENVIRONMENT = {
 }
 
 
-def check_scheduler(name: str) -> None:
-    """Raise `ConfigError` unless a scheduler is "threads", "processes" or the address of a dask scheduler."""
+def check_scheduler(name: str, workers: int) -> None:
+    """Raise `ConfigError` unless a scheduler is "threads", "processes" or the address of a dask scheduler that answers."""
+    if workers < 1:
+        raise ConfigError(f"workers is {workers}: give 1 or more.")
     if name not in ("threads", "processes") and "://" not in name:
         raise ConfigError(
             f"There is no scheduler {name!r}: give threads, processes, or the address of a dask scheduler (tcp://host:8786)."
         )
+    if "://" in name:
+        _connected(name).close()
 
 
 def run_blocks(
@@ -52,10 +56,9 @@ def run_blocks(
         strict: Let the first unreadable file end the build.
 
     Raises:
-        ConfigError: If there is no such scheduler, or it does not answer.
+        ConfigError: If the scheduler does not answer.
         CerradataError: What `build_block` raises.
     """
-    check_scheduler(scheduler)
     if "://" in scheduler:
         with _connected(scheduler) as client:
             yield from _on_cluster(client, plan, blocks, strict=strict)

@@ -9,7 +9,7 @@ from rasterio.enums import MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from cerradata.core.errors import SceneError
+from cerradata.core.errors import DamagedSceneError
 from cerradata.core.locations import Location
 from cerradata.core.types import Array, BoolArray
 
@@ -57,7 +57,7 @@ class BandFile:
                 masked = MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
                 hidden = dataset.read_masks(self.index, window=window, out_shape=shape) == 0 if masked else None
         except RasterioError as error:
-            raise SceneError(
+            raise DamagedSceneError(
                 f"Cannot read {what}: {self.location} is damaged or truncated at rows {rows.start} to {rows.stop}, "
                 f"columns {columns.start} to {columns.stop} ({error}). Fetch the file again."
             ) from error

@@ -9,7 +9,7 @@ import rasterio
 from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError
 
-from cerradata.core.errors import SceneError
+from cerradata.core.errors import DamagedSceneError, SceneError
 from cerradata.core.locations import Location
 from cerradata.core.types import Sensor
 from cerradata.scenes.band_file import BandFile
@@ -42,7 +42,11 @@ def raster_grid(location: Location) -> tuple[GeoBox, int, float | None]:
             grid = GeoBox((dataset.height, dataset.width), dataset.transform, _horizontal(dataset.crs))
             return grid, dataset.count, dataset.nodata
     except RasterioError as error:
-        raise SceneError(f"{location} cannot be opened as a raster: {error}. Is it whole?") from error
+        raise _damaged(location, error) from error
+
+
+def _damaged(location: Location, error: RasterioError) -> DamagedSceneError:
+    return DamagedSceneError(f"{location} cannot be opened as a raster ({str(error).rstrip('.')}). Is it whole?")
 
 
 def stack_bands(location: Location, bands: tuple[str, ...], sensor: Sensor) -> dict[str, BandFile]:
@@ -132,7 +136,7 @@ def raster_crs(location: Location) -> str:
         with rasterio.open(location) as dataset:
             return str(dataset.crs.to_wkt())
     except RasterioError as error:
-        raise SceneError(f"{location} cannot be opened as a raster: {error}. Is it whole?") from error
+        raise _damaged(location, error) from error
 
 
 def raster_tag(location: Location, name: str) -> str | None:

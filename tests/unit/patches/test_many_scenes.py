@@ -12,7 +12,7 @@ import rasterio
 from affine import Affine
 from shapely import box
 
-from cerradata.core.errors import ConfigError
+from cerradata.core.errors import ConfigError, SceneError
 from cerradata.core.locations import Location
 from cerradata.cube import CompositeConfig
 from cerradata.cube.area import AreaConfig
@@ -186,3 +186,40 @@ def test_variables_land_in_folders_of_their_own(sources: Sources, tmp_path: Path
             assert file.descriptions == (name,)
     assert info.layers["slope"].statistics["slope"]["mean"] == pytest.approx(5.71, abs=0.01)
     assert verify_dataset(tmp_path / "d") == []
+
+
+def test_a_scene_that_cannot_be_opened_is_left_out_and_named(
+    sources: Sources, second: SceneSource, tmp_path: Path
+) -> None:
+    first, radar = sources.config.scenes
+    Path(second.path).write_bytes(b"II*\0")
+    config = sources.build(scenes=(second, first, radar))
+    report = build_dataset(config, tmp_path / "d", QUIET)
+    assert len(report.errors) == 1
+    assert f"scene {second.path} is left out" in report.errors[0]
+    build_dataset(sources.config, tmp_path / "without", QUIET)
+    assert list(read_index(tmp_path / "d")["content_hash"]) == list(read_index(tmp_path / "without")["content_hash"])
+    with pytest.raises(SceneError, match=r"S2A_MSIL2A_20220810.tif cannot be opened as a raster"):
+        build_dataset(config, tmp_path / "e", replace(QUIET, strict=True))
+    with pytest.raises(SceneError, match="There is no scene"):  # a wrong path is no damage
+        build_dataset(
+            replace(config, scenes=(replace(second, path=Location("/none.tif")), first)), tmp_path / "e", QUIET
+        )
+
+
+def test_an_area_elsewhere_is_told_with_both_places(sources: Sources, tmp_path: Path) -> None:
+    config = sources.build(area=AreaConfig(bounds=(-9.0, -49.0, -8.0, -48.0)))  # latitude first
+    with pytest.raises(ConfigError, match=r"touches no scene: S2A_MSIL2A_20220710.tif covers .*each other's place"):
+        build_dataset(config, tmp_path / "d", QUIET)
+
+
+def test_what_can_be_told_before_anything_is_built(sources: Sources, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="each once"):
+        MsiConfig(bands=("B02", "B02"))
+    with pytest.raises(ConfigError, match="Give less than 8"):
+        sources.build(edge_width=10)
+    with pytest.raises(ConfigError, match="workers is 0"):
+        build_dataset(sources.config, tmp_path / "d", BuildOptions(workers=0))
+    with pytest.raises(ConfigError, match="No dask scheduler answers"):
+        build_dataset(sources.config, tmp_path / "d", BuildOptions(scheduler="tcp://127.0.0.1:9"))
+    assert not (tmp_path / "d").exists()
