@@ -15,7 +15,7 @@ import pytest
 import rasterio
 
 import cerradata.patches.schedule as schedule_module
-from cerradata.core.errors import ConfigError, DatasetError, LegendError, OutputError, SceneError
+from cerradata.core.errors import ConfigError, DamagedSceneError, DatasetError, LegendError, OutputError, SceneError
 from cerradata.core.locations import Location
 from cerradata.labels.edges import edge_mask
 from cerradata.legend import LegendName, load_legend
@@ -24,7 +24,7 @@ from cerradata.patches.build import BuildOptions, build_dataset
 from cerradata.patches.config import BuildConfig, MsiConfig, SarConfig, SelectionConfig
 from cerradata.patches.index import class_counts, read_index
 from cerradata.patches.info import DatasetInfo
-from cerradata.scenes import SceneSource
+from cerradata.scenes import BandFile, SceneSource
 from cerradata.scenes.bands import MSI_BANDS
 
 PATCH, COLUMNS = 16, 5
@@ -418,9 +418,11 @@ def test_nothing_kept_is_an_error_that_says_why(sources: Sources, root: Path, ma
     assert not (root / "dataset.json").exists()
 
 
-def test_nothing_readable_names_the_first_error(sources: Sources, root: Path) -> None:
-    path = Path(sources.config.scenes[0].path)
-    path.write_bytes(path.read_bytes()[:4000])  # the directory and a few rows of the first band
+def test_nothing_readable_names_the_first_error(sources: Sources, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def damaged(file: BandFile, *_: object, what: str, **__: object) -> None:
+        raise DamagedSceneError(f"Cannot read {what}: {file.location} is damaged")
+
+    monkeypatch.setattr(BandFile, "read", damaged)
     words = r"none could be read \(unreadable: 20\)\. First error: .*S2A_MSIL2A_20220710.tif is damaged"
     with pytest.raises(DatasetError, match=words):
         build_dataset(sources.config, root, QUIET)
