@@ -92,7 +92,7 @@ def offset_evidence(case: Case) -> list[Evidence]:
     """What the pixels of a Sentinel-2 scene say of its offset; nothing where none of them can tell."""
     sample = case.sample
     have = {band: sample.of(band) for band in sample.with_data}
-    if sample.values.shape[1] < _PIXELS or sample.masked > _MOST_CLOUDS:
+    if not _shows_ground(case):
         return []
     return [
         *_vegetation(have),
@@ -159,6 +159,11 @@ def _negative(have: dict[str, FloatArray]) -> list[Evidence]:
     return [Evidence("the 5 % quantile of the darkest band", value, -0.035, np.inf)] if value < -0.035 else []
 
 
+def _shows_ground(case: Case) -> bool:
+    """Whether enough is left beside the clouds."""
+    return case.sample.values.shape[1] >= _PIXELS and case.sample.masked <= _MOST_CLOUDS
+
+
 def _enough(chosen: BoolArray) -> bool:
     return bool(chosen.sum() >= max(_PIXELS, _SHARE * chosen.size))
 
@@ -184,7 +189,7 @@ def peer_evidence(case: Case, levels: dict[str, FloatArray], name: str) -> list[
         Nothing where the bands differ by more than an offset would make them.
     """
     bands = [band for band in case.sample.with_data if band in levels and band != "B10"]
-    if len(bands) < 3 or case.sample.values.shape[1] < _PIXELS:
+    if len(bands) < 3 or not _shows_ground(case):
         return []
     low = np.array([np.quantile(case.sample.of(band), 0.05) - levels[band][0] for band in bands])
     middle = np.array([np.quantile(case.sample.of(band), 0.5) - levels[band][1] for band in bands])

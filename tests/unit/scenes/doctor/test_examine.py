@@ -3,6 +3,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Protocol
 
+import numpy as np
+import pytest
+
 from cerradata.scenes import Scene
 from cerradata.scenes.doctor import Case, Fault, examine
 
@@ -37,6 +40,17 @@ def test_no_alarm_on_simulated_scenes_of_either_season(area: dict[str, Case]) ->
     months = {case.scene.date.month for case in area.values() if case.scene.date is not None}
     assert {1, 3, 7, 8} <= months
     assert faults_of(list(area.values())) == set()
+
+
+@pytest.mark.parametrize(("masked", "faults"), [(0.9, 0), (0.5, 1)])
+def test_haze_between_clouds_is_no_offset_that_is_missing(masked: float, faults: int, area: dict[str, Case]) -> None:
+    """What is left of a scene that is nearly all cloud is brighter by a tenth."""
+    case = Case(area[DRY].scene)
+    brighter = replace(case.sample, values=case.sample.values + np.float32(0.1), masked=masked)
+    vars(case)["sample"] = brighter  # where the cached property keeps it
+    others = [area[name] for name in OTHERS if name.startswith("S2")]
+    found = [f for f in examine([*others, case]) if f.severity == "fault" and f.fault == Fault.OFFSET_MISSING]
+    assert len(found) == faults
 
 
 def test_a_fault_is_named_on_the_scene_that_has_it(injection: Injection, season: str, area: dict[str, Case]) -> None:
