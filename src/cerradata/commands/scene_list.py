@@ -25,11 +25,13 @@ class SceneList:
         scenes: The scenes, in the order of preference where they overlap.
         grid: The target grid.
         time_windows: First and last day by name.
+        dates: First and last day: scenes of other dates are left out.
     """
 
     scenes: tuple[SceneSource, ...]
     grid: GridConfig = field(default_factory=GridConfig)
     time_windows: dict[str, tuple[str, str]] | None = None
+    dates: tuple[str, str] | None = None
 
 
 def read_scene_list(
@@ -78,7 +80,7 @@ def _scenes_of_file(location: Location) -> SceneList:
         found: SceneList = parse_file(location, SceneList)
         return found
     build: BuildConfig = parse_file(location, BuildConfig)
-    return SceneList(build.scenes, build.grid, dict(build.windows))
+    return SceneList(build.scenes, build.grid, dict(build.windows), build.dates)
 
 
 def _sensor(location: Location, bands: tuple[str, ...] | None) -> Sensor:

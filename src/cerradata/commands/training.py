@@ -149,6 +149,7 @@ def map_command(
         scenes=found.scenes,
         grid=found.grid,
         time_windows=found.time_windows or None,
+        dates=found.dates,
         crop=settings.crop,
         overlap=settings.overlap,
         predict=PredictOptions(settings.batch_size, settings.device, settings.precision),

@@ -68,6 +68,23 @@ def scenes_by_window(scenes: Sequence[Scene], windows: TimeWindows) -> dict[str,
     return result
 
 
+def scenes_of_dates(scenes: Sequence[Scene], dates: tuple[str, str] | None) -> tuple[Scene, ...]:
+    """Scenes of a span of days, and elevation, which has none.
+
+    Args:
+        scenes: Scenes; those of other sensors than elevation with dates.
+        dates: First and last day (YYYY-MM-DD, both belong to it); None: all scenes.
+
+    Raises:
+        ConfigError: If no scene is of these days, or one has no date.
+    """
+    if dates is None:
+        return tuple(scenes)
+    dated = [scene for scene in scenes if scene.sensor != "elevation"]
+    inside = {id(scene) for scene in scenes_by_window(dated, {"dates": dates})["dates"]}
+    return tuple(scene for scene in scenes if scene.sensor == "elevation" or id(scene) in inside)
+
+
 def scenes_by_orbit(scenes: Sequence[Scene], rule: OrbitRule) -> dict[str, list[Scene]]:
     """Radar scenes that may meet in one image: a slope is bright in one pass and dark in the other.
 

@@ -14,7 +14,7 @@ from cerradata.core.progress import track
 from cerradata.core.types import SIMULATED_TAG, FloatArray
 from cerradata.cube.grid import GridConfig, target_grid
 from cerradata.cube.stack import Stack, build_stack, stack_from_dict, touches
-from cerradata.cube.windows import TimeWindows
+from cerradata.cube.windows import TimeWindows, scenes_of_dates
 from cerradata.mapping.merge import merge_strips
 from cerradata.mapping.plan import Tile, plan_tiles
 from cerradata.mapping.predict import PredictOptions, TileInput, predict_tiles
@@ -35,6 +35,7 @@ class MapConfig:
         scenes: The scenes, in the order of preference where they overlap.
         grid: Grid of the map; by default 10 m in the UTM zone of the area's centroid.
         time_windows: First and last day by name, where the run has time windows; by default those of its dataset.
+        dates: First and last day: scenes of other dates are left out.
         crop: Rows and columns of a tile that the network sees at once.
         overlap: Rows and columns that neighbouring tiles share and blend.
         predict: Batch size, device, precision.
@@ -44,6 +45,7 @@ class MapConfig:
     scenes: tuple[SceneSource, ...]
     grid: GridConfig = field(default_factory=GridConfig)
     time_windows: Mapping[str, tuple[str, str]] | None = None
+    dates: tuple[str, str] | None = None
     crop: int = 256
     overlap: int = 64
     predict: PredictOptions = field(default_factory=PredictOptions)
@@ -68,7 +70,7 @@ def map_scenes(run: RunFolder, config: MapConfig, out: Path) -> MapFiles:
         CerradataError: If run, scenes or output do not allow it.
     """
     record, network = load_run(run)
-    scenes = [open_scene(source) for source in config.scenes]
+    scenes = scenes_of_dates([open_scene(source) for source in config.scenes], config.dates)
     grid = target_grid(config.grid, [scene.footprint_grid for scene in scenes])
     reader = SceneReader.open(record, scenes, grid, config.time_windows)
     plan = plan_tiles(grid.shape[0], grid.shape[1], crop=config.crop, overlap=config.overlap)

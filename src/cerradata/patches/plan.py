@@ -12,7 +12,7 @@ from cerradata.core.types import Sensor
 from cerradata.cube import Stack, build_stack, target_grid
 from cerradata.cube.area import read_area, shape_on
 from cerradata.cube.variables import Availability, Variable, open_variables
-from cerradata.cube.windows import scenes_by_window
+from cerradata.cube.windows import scenes_of_dates
 from cerradata.labels import Reference, open_reference
 from cerradata.labels.points import PointReference
 from cerradata.legend import Legend, load_legend
@@ -102,7 +102,7 @@ def plan_build(config: BuildConfig, root: Path, *, strict: bool = True) -> Build
     legend = load_legend(config.legend)
     _refuse_equal_levels(legend)
     opened, unopened = _open_scenes(config, strict=strict)
-    scenes = _of_dates(opened, config)
+    scenes = scenes_of_dates(opened, config.dates)
     reference = open_reference(config.reference, legend)
     area = None if config.area is None else read_area(config.area, reference.extent)
     grid = target_grid(config.grid, [scene.footprint_grid for scene in scenes], area)
@@ -151,14 +151,6 @@ def _require_area_in_scenes(area: Geometry | None, scenes: tuple[Scene, ...]) ->
             f"area: the area of interest ({found}; west, south, east, north in degrees) touches no scene: "
             f"{scenes[0].name} covers {place_of(scenes[0].footprint_grid)}. Are longitude and latitude in each other's place?"
         )
-
-
-def _of_dates(scenes: tuple[Scene, ...], config: BuildConfig) -> tuple[Scene, ...]:
-    if config.dates is None:
-        return scenes
-    dated = [scene for scene in scenes if scene.sensor != "elevation"]
-    inside = {id(scene) for scene in scenes_by_window(dated, {"dates": config.dates})["dates"]}
-    return tuple(scene for scene in scenes if scene.sensor == "elevation" or id(scene) in inside)
 
 
 def points_of(plan: BuildPlan) -> dict[str, int] | None:

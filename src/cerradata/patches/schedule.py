@@ -20,7 +20,7 @@ _AHEAD = 3
 """Blocks a worker that wait at the cluster, so that none is idle; a kill costs no more than these."""
 _WORKER_ENVIRONMENT = {
     "distributed.nanny.pre-spawn-environ": {
-        # dask's own setting of the first makes glibc ask the system for each array anew: blocks take 1.6 times as long
+        # dask's own setting of the first makes glibc ask the system for each array anew: blocks took 1.5 times as long
         "MALLOC_TRIM_THRESHOLD_": "536870912",
         "MALLOC_MMAP_THRESHOLD_": "33554432",  # the largest that glibc takes
         "OMP_NUM_THREADS": "1",

@@ -212,6 +212,10 @@ def test_time_windows_are_those_of_the_dataset(
     assert len(run.read().bands) == 24
     found = mapped(run, scenes=scenes)
     assert_map_is_that_of_the_patches(found, by_patch(run, root))
+    early = mapped(run, scenes=scenes, dates=("2022-01-01", "2022-12-31"))
+    assert (early == found).all()
+    with pytest.raises(ConfigError, match=r"'dates' .* holds no scene"):
+        mapped(run, scenes=scenes, dates=("2021-01-01", "2021-12-31"))
     swapped = {"wet": windows["dry"], "dry": windows["wet"]}
     assert (mapped(run, scenes=scenes, time_windows=swapped) != found).any()
     with pytest.raises(ConfigError, match="trained on the time windows dry, wet; given are rainy"):
