@@ -11,7 +11,7 @@ import numpy as np
 import rasterio
 import torch
 
-from benchmarks import build, confusion
+from benchmarks import build, confusion, loading
 
 RESULTS = Path(__file__).parent / "results.json"
 
@@ -26,7 +26,7 @@ def main() -> int:
         "torch": torch.__version__,
         "gdal": rasterio.__gdal_version__,
     }
-    rows = [{**row, "machine": machine} for row in (*confusion.run(), *build.run())]
+    rows = [{**row, "machine": machine} for row in (*confusion.run(), *loading.run(), *build.run())]
     print(f"{'benchmark':92} {'unit':10} {'ours':>9} {'peer':>9} {'ratio':>7} {'target':>7} {'peak MB':>8}")
     for row in rows:
         figures = [f"{row[key]:.2f}" if row.get(key) is not None else "" for key in ("ours", "peer", "ratio", "target")]

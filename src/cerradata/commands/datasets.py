@@ -1,29 +1,29 @@
-"""Commands on datasets: build, index, verify, split, stats."""
+"""Commands on datasets: build, index, verify, split."""
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from cerradata.commands.show import Format, show_json, show_lines, show_selection, show_simulated, show_table
-from cerradata.core.errors import CerradataError
+from cerradata.commands.show import Format, show_json, show_lines, show_selection, show_simulated
+from cerradata.commands.statistics import count_lacks, show_lacks
+from cerradata.core.errors import CerradataError, DatasetError
 from cerradata.core.files import write_text
 from cerradata.core.locations import Location
 from cerradata.core.plain import plain
-from cerradata.core.types import SPLITS
-from cerradata.evaluation.plots import plot_class_distribution, save_figure
 from cerradata.legend import LegendName
 from cerradata.patches.assign import assign_splits
 from cerradata.patches.build import BuildOptions, build_dataset
 from cerradata.patches.certificate import certificate_lines
 from cerradata.patches.config import BuildConfig
 from cerradata.patches.copy import DEFAULT_LEGEND, CopyFacts, index_copy
-from cerradata.patches.index import class_counts, read_index
+from cerradata.patches.index import read_index
 from cerradata.patches.info import DatasetInfo
 from cerradata.patches.layout import discover
+from cerradata.patches.remote import dataset_folder, require_local
 from cerradata.patches.split import SplitOptions, Strategy
 from cerradata.patches.verify import verify_dataset
+from cerradata.patches.verify.store_files import StoreFiles
 
 CONFIG_FILE = "build.yaml"
 
@@ -53,8 +53,9 @@ def build(
         overwrite: Replace the dataset that is there.
         quiet: Show no progress.
     """
-    report = build_dataset(settings, out.path, BuildOptions(workers, scheduler, strict, overwrite, quiet))
-    write_text(out.path / CONFIG_FILE, yaml.safe_dump(plain(settings), sort_keys=False, allow_unicode=True))
+    folder = require_local(out, "build")
+    report = build_dataset(settings, folder, BuildOptions(workers, scheduler, strict, overwrite, quiet))
+    write_text(folder / CONFIG_FILE, yaml.safe_dump(plain(settings), sort_keys=False, allow_unicode=True))
     show_selection(report.tally, report.info.legend)
     points = report.info.provenance["reference"]["points"]
     if points is not None:
@@ -104,11 +105,13 @@ def index(
         overwrite: Replace an index that is there.
         quiet: Show no progress.
     """
-    info = index_copy(directory.path, facts, workers=workers, overwrite=overwrite, quiet=quiet)
+    root = require_local(directory, "index")
+    info = index_copy(root, facts, workers=workers, overwrite=overwrite, quiet=quiet)
     layers = ", ".join(f"{layer} ({len(own.radiometry.bands)} bands)" for layer, own in info.layers.items())
     show_lines(
         [f"{directory}: {info.patches:,} patches of {info.patch_size} pixels, {layers}, levels {list(info.labels)}"]
     )
+    show_lacks(count_lacks(info, read_index(root)))
     return 0
 
 
@@ -121,22 +124,24 @@ def verify(
     format: Format = "text",
     quiet: bool = False,
 ) -> int:
-    """Check that a dataset is whole: exit code 0 if it is, else 1 and a list of what is wrong.
+    """Check that a dataset is whole, packed or not: exit code 0 if it is, else 1 and a list of what is wrong.
 
     Missing, extra, unpaired, cut and wrongly sized files, what files say of themselves, index and dataset.json, splits
-    that share patches or ground. With --deep also the pixels: those that differ from what was indexed, values outside the
-    legend, edges that are not those of the labels, and band statistics.
+    that share patches or ground; of a packed store its files, and whether it is that of the index. With --deep also the
+    pixels: those that differ from what was indexed, values outside the legend, edges that are not those of the labels, and
+    band statistics.
 
     Args:
-        directory: Folder of the dataset.
+        directory: Folder of the dataset, or the URI of a packed one.
         deep: Read every pixel too; takes some ten times as long.
         legend: Legend of a copy without dataset.json.
         workers: Threads, or processes where there are many patches.
         format: text or json.
         quiet: Show no progress.
     """
-    problems = verify_dataset(directory.path, legend=legend, deep=deep, workers=workers, quiet=quiet)
-    simulated = _simulated(directory.path)
+    root = dataset_folder(directory)
+    problems = verify_dataset(root, legend=legend, deep=deep, workers=workers, quiet=quiet)
+    simulated = _simulated(root)
     if format == "json":
         plain_problems = [problem.to_dict() for problem in problems]
         show_json({"whole": not problems, "deep": deep, "simulated": list(simulated), "problems": plain_problems})
@@ -146,9 +151,24 @@ def verify(
         show_simulated(simulated)
     else:
         how = "every pixel read" if deep else "no pixel read: --deep does"
-        show_lines([f"{directory} is whole: {len(discover(directory.path).ids):,} patches ({how})"])
+        show_lines([f"{directory} is whole: {_patches(root)} ({how})"])
         show_simulated(simulated)
     return 1 if problems else 0
+
+
+def _patches(root: Path) -> str:
+    """How many patches a whole dataset has, and how they lie there where they are packed."""
+    try:
+        count = DatasetInfo.read(root).patches
+    except DatasetError:  # a copy that nobody indexed
+        count = len(discover(root).ids)
+    if StoreFiles.of(root) is None:
+        return f"{count:,} patches"
+    try:
+        discover(root)
+    except DatasetError:
+        return f"{count:,} packed patches"
+    return f"{count:,} patches as GeoTIFFs and packed"
 
 
 def _simulated(root: Path) -> tuple[str, ...]:
@@ -206,84 +226,9 @@ def split(
         overwrite: Replace the splits that a copy's train/, val/ and test/ folders give.
         format: text or json.
     """
-    certificate = assign_splits(directory.path, settings.options(), overwrite=overwrite)
+    certificate = assign_splits(require_local(directory, "split"), settings.options(), overwrite=overwrite)
     if format == "json":
         show_json(certificate.to_dict())
     else:
         show_lines(certificate_lines(certificate))
     return 0
-
-
-def stats(
-    directory: Location,
-    *,
-    out: Location | None = None,
-    format: Format = "text",
-) -> int:
-    """Show band statistics, class distribution and class weights of a dataset.
-
-    Args:
-        directory: Folder of the dataset.
-        out: Folder for a plot of the class distribution of each level.
-        format: text or json.
-    """
-    root = directory.path
-    info, table = DatasetInfo.read(root), read_index(root)
-    found = dataset_statistics(info, table)
-    if format == "json":
-        show_json(found)
-    else:
-        _show_statistics(info, found)
-    if out is not None:
-        splits = [s for s in SPLITS if (table["split"] == s).any()]
-        for number in info.labels:
-            counts: dict[str, list[int]] = {s: class_counts(table, number, split=s).tolist() for s in splits}
-            counts = counts or {"all": class_counts(table, number).tolist()}
-            path = out.path / f"classes_level_{number}.png"
-            save_figure(plot_class_distribution(info.legend.level(number), counts), path)
-            if format == "text":
-                show_lines([f"plot: {path}"])
-    return 0
-
-
-def dataset_statistics(info: DatasetInfo, table: Any) -> dict[str, Any]:  # noqa: ANN401 - a GeoDataFrame
-    """Band statistics by band, and pixels, objects and inverse-frequency weights of each level's classes."""
-    classes = {}
-    for number in info.labels:
-        level = info.legend.level(number)
-        pixels, objects = class_counts(table, number), class_counts(table, number, what="objects")
-        weights = [0.0 if n == 0 else float(pixels[pixels > 0].min() / n) for n in pixels]
-        classes[str(number)] = [
-            {
-                "id": c.id,
-                "name": c.name,
-                "pixels": int(pixels[c.id]),
-                "objects": int(objects[c.id]),
-                "weight": weights[c.id],
-            }
-            for c in level.classes
-        ]
-    bands = {band: dict(values) for layer in info.layers.values() for band, values in layer.statistics.items()}
-    splits = {s: int((table["split"] == s).sum()) for s in SPLITS}
-    found = {"patches": info.patches, "splits": splits, "bands": bands, "classes": classes}
-    return {**found, "simulated": list(info.simulated)} if info.simulated else found
-
-
-def _show_statistics(info: DatasetInfo, found: dict[str, Any]) -> None:
-    show_simulated(info.simulated)
-    keys = ("mean", "std", "min", "max")
-    show_table(
-        f"{info.name}: stored numbers by band",
-        ("band", *keys),
-        ((band, *(f"{values[key]:,.4g}" for key in keys)) for band, values in found["bands"].items()),
-    )
-    for number, classes in found["classes"].items():
-        total = max(sum(c["pixels"] for c in classes), 1)
-        show_table(
-            f"Level {number}",
-            ("class", "pixels", "share", "objects", "inverse-frequency weight"),
-            (
-                (c["name"], f"{c['pixels']:,}", f"{c['pixels'] / total:.3%}", f"{c['objects']:,}", f"{c['weight']:.4g}")
-                for c in classes
-            ),
-        )

@@ -11,6 +11,7 @@ from cerradata.commands.simulation import show_simulation
 from cerradata.commands.walkthrough import announce, model_name, score_beside_forest, show_comparison
 from cerradata.core.files import claim_folder, write_json
 from cerradata.core.locations import Location
+from cerradata.data import AugmentationConfig
 from cerradata.evaluation.preview import map_preview
 from cerradata.evaluation.report import write_report
 from cerradata.labels import ReferenceSource
@@ -103,7 +104,7 @@ def _train(root: Path, epochs: int, *, quiet: bool) -> RunFolder:
         encoder="resnet18",
         modality="msi+sar",
         level=2,
-        augmentation="flips",
+        augmentation=AugmentationConfig(flips=True, turns=True),
         learning_rate=1e-3,
         schedule="cosine",
         batch_size=16,

@@ -13,6 +13,7 @@ from cerradata.commands.walkthrough import announce, score_beside_forest, show_c
 from cerradata.core.errors import CerradataError
 from cerradata.core.files import claim_folder, write_text
 from cerradata.core.locations import Location
+from cerradata.data import AugmentationConfig
 from cerradata.evaluation.preview import map_preview
 from cerradata.evaluation.report import write_report
 from cerradata.mapping.map import MapConfig, map_scenes
@@ -142,7 +143,7 @@ def _train(root: Path, epochs: int, *, quiet: bool) -> RunFolder:
         data=Location(root / "dataset"),
         encoder="resnet18",
         modality="msi",
-        augmentation="flips",
+        augmentation=AugmentationConfig(flips=True, turns=True),
         learning_rate=3e-4,
         schedule="cosine",
         batch_size=8,

@@ -1,11 +1,14 @@
 """The command that names what is wrong with scenes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+import geopandas as gpd
 import numpy as np
+from affine import Affine
+from odc.geo.geobox import GeoBox
 from rich.markup import escape
 from rich.table import Table
 
@@ -13,16 +16,17 @@ from cerradata.commands.scene_list import read_scene_list
 from cerradata.commands.show import Format, console, show_json, show_lines, show_simulated
 from cerradata.core.errors import CerradataError, ConfigError, SceneError
 from cerradata.core.locations import Location
-from cerradata.core.types import Sensor
-from cerradata.patches.index import read_index
+from cerradata.core.types import Array, BoolArray, Sensor
+from cerradata.patches.index import lacking, read_index
 from cerradata.patches.info import DatasetInfo, LayerInfo
-from cerradata.patches.layout import INFO_FILE, discover
+from cerradata.patches.layout import INFO_FILE
+from cerradata.patches.remote import dataset_folder
+from cerradata.patches.source import PatchSource, open_source
 from cerradata.runs import RunFolder
 from cerradata.runs.folder import RECORD_FILE
 from cerradata.scenes import BandFile, Radiometry, SarUnit, Scene, SceneSource, open_scene
 from cerradata.scenes.bands import base_band
 from cerradata.scenes.doctor import Case, Finding, Standard, examine, unreadable
-from cerradata.scenes.files import raster_grid
 from cerradata.scenes.metadata import ProductMetadata
 from cerradata.scenes.open import stated_metadata
 
@@ -63,9 +67,15 @@ def doctor(
         scenes: A folder with one file a band, or a file with all bands (say --bands, and --offset or --unit); or a YAML
             file with `scenes:`, a build configuration for example, where there are several.
         settings: How the scenes are declared.
-        like: Folder of a dataset or a run to compare with.
+        like: Folder of a dataset or a run to compare with, or the URI of a packed dataset.
         format: text or json.
     """
+    for location in scenes:
+        if (location.path / INFO_FILE).is_file():
+            raise ConfigError(
+                f"{location} is a dataset, and doctor looks at scenes: `cerradata verify {location}` checks a dataset, and "
+                f"`cerradata doctor SCENES --like {location}` compares scenes with it."
+            )
     sources = read_scene_list(
         scenes,
         bands=settings.bands,
@@ -74,7 +84,7 @@ def doctor(
         product_level=settings.product_level,
     ).scenes
     cases, findings = _cases(sources)
-    standard = None if like is None else read_standard(like.path)
+    standard = None if like is None else read_standard(dataset_folder(like))
     findings = [*findings, *examine(cases, standard)]
     faults = sum(finding.severity == "fault" for finding in findings)
     if format == "json":
@@ -147,32 +157,65 @@ def read_standard(path: Path) -> Standard:
             "of a dataset."
         )
     info = DatasetInfo.read(path)
+    index = read_index(path)
+    source = open_source(path, info, index)
     patches = tuple(
-        patch for name, layer in info.layers.items() if name in _SENSOR_LAYERS for patch in _patches(path, layer, name)
+        patch
+        for name, layer in info.layers.items()
+        if name in _SENSOR_LAYERS
+        for patch in _patches(source, index, layer, name)
     )
     return Standard(f"dataset {info.name}", tuple(layer.radiometry for layer in info.layers.values()), patches)
 
 
-def _patches(root: Path, layer: LayerInfo, name: str) -> list[Scene]:
-    """Some georeferenced patches of a layer, spread over the index, as scenes."""
-    index = read_index(root)
-    ids = index.loc[index["crs"].notna(), "id"].to_numpy()
-    chosen = ids[np.linspace(0, len(ids) - 1, min(_PATCHES, len(ids))).astype(int)] if len(ids) else ids
-    files = discover(root, {name: layer.folder}).files.get(name, {})
-    return [_patch(Location(files[int(i)]), layer.radiometry) for i in chosen if int(i) in files]
+def _patches(source: PatchSource, index: gpd.GeoDataFrame, layer: LayerInfo, name: str) -> list[Scene]:
+    """Some georeferenced patches that have a layer, spread over the index, as scenes."""
+    there = index[index["crs"].notna() & ~index["id"].isin(lacking(index).get(name, frozenset()))]
+    if there.empty:
+        return []
+    chosen = there.iloc[np.linspace(0, len(there) - 1, min(_PATCHES, len(there))).astype(int)]
+    pixels = source.read(name, [int(i) for i in chosen["id"]])
+    places = zip(chosen["id"], chosen["transform"], chosen["crs"], strict=True)
+    return [
+        _patch(f"{name} of patch {patch_id}", GeoBox(own.shape[1:], Affine(*transform), crs), own, layer.radiometry)
+        for (patch_id, transform, crs), own in zip(places, pixels, strict=True)
+    ]
 
 
-def _patch(location: Location, radiometry: Radiometry) -> Scene:
-    grid, _, nodata = raster_grid(location)
+def _patch(name: str, grid: GeoBox, pixels: Array, radiometry: Radiometry) -> Scene:
     # of time windows the first: where its content lies, that of the others does
     suffix = f"@{radiometry.time_windows[0]}" if radiometry.time_windows else ""
     bands = {
-        base_band(band): BandFile(location, index, grid, nodata)
+        base_band(band): _BandInMemory(Location(name), index, grid, numbers=pixels[index - 1])
         for index, band in enumerate(radiometry.bands, start=1)
         if band.endswith(suffix)
     }
     sensor: Sensor = "sentinel-1" if radiometry.sensor == "sentinel-1" else "sentinel-2"
-    return Scene(location.name, sensor, None, bands, replace(radiometry, bands=tuple(bands), time_windows=()))
+    return Scene(name, sensor, None, bands, replace(radiometry, bands=tuple(bands), time_windows=()))
+
+
+@dataclass(frozen=True)
+class _BandInMemory(BandFile):
+    """A band of a patch that was read: packed, it is no file.
+
+    Attributes:
+        numbers: (rows, columns) stored numbers.
+    """
+
+    numbers: Array = field(kw_only=True, compare=False)
+
+    def read(
+        self, rows: slice, columns: slice, *, what: str, shape: tuple[int, int] | None = None
+    ) -> tuple[Array, BoolArray | None]:
+        """See `BandFile`."""
+        window = self.numbers[rows, columns]
+        if shape is None:
+            return window, None
+        down, right = (
+            ((np.arange(wanted) + 0.5) * size / wanted).astype(int)
+            for wanted, size in zip(shape, window.shape, strict=True)
+        )
+        return window[np.ix_(down, right)], None
 
 
 def _simulated(cases: Sequence[Case]) -> list[str]:

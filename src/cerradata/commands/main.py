@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _EXIT_ERROR
     except KeyboardInterrupt:
         print(
-            "interrupted: a build goes on when the same command is given again, a training with --resume",
+            "interrupted: build, pack and unpack go on when the same command is given again, a training with --resume",
             file=sys.stderr,
         )
         return 130
@@ -66,7 +66,7 @@ def _settle_environment() -> None:
 
 
 def _quieten() -> None:
-    for name in ("lightning", "lightning.pytorch", "lightning.fabric", "rasterio", "pyogrio"):
+    for name in ("lightning", "lightning.pytorch", "lightning.fabric", "rasterio", "pyogrio", "tifffile"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
 

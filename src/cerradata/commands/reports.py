@@ -1,8 +1,10 @@
 """Commands that show: score and report."""
 
 from cerradata.commands.show import Format, show_json, show_lines, show_scores
+from cerradata.core.errors import ConfigError
 from cerradata.core.locations import Location
 from cerradata.legend import LegendName, load_legend
+from cerradata.patches.remote import dataset_folder
 from cerradata.scores import read_confusion, score_confusion
 
 
@@ -36,11 +38,16 @@ def report(source: Location, *, out: Location | None = None) -> int:
     """Write one self-contained HTML page of a dataset or a run.
 
     Args:
-        source: Folder of a dataset or of a run.
-        out: The page; by default report.html in that folder.
+        source: Folder of a dataset or of a run, or the URI of a packed dataset.
+        out: The page; by default report.html in that folder. Of a dataset elsewhere it must be given.
     """
     from cerradata.evaluation.report import write_report  # it needs torch, which `score` shall not wait for
 
-    page = write_report(source.path, source.path / "report.html" if out is None else out.path)
+    if source.is_remote and out is None:
+        raise ConfigError(
+            f"{source} is not on this machine: say where to write its page, --out report.html for example."
+        )
+    folder = dataset_folder(source)
+    page = write_report(folder, folder / "report.html" if out is None else out.path)
     show_lines([f"report: {page}"])
     return 0

@@ -38,7 +38,11 @@ COMMANDS: Final = MappingProxyType(
         "index": Command("datasets", "index", "index and dataset.json for a copy that lacks them", ("directory",)),
         "verify": Command("datasets", "verify", "is a dataset whole? exit code 0 if it is", ("directory",)),
         "split": Command("datasets", "split", "train, val and test, with a certificate", ("directory",)),
-        "stats": Command("datasets", "stats", "band statistics, class distribution, class weights", ("directory",)),
+        "stats": Command("statistics", "stats", "band statistics, class distribution, class weights", ("directory",)),
+        "pack": Command(
+            "packing", "pack", "a dataset in few large files, for fast training; nothing is lost", ("directory",)
+        ),
+        "unpack": Command("packing", "unpack", "the GeoTIFFs of a packed dataset again", ("directory",)),
         "crosswalk": Command("legends", "crosswalk", "which code becomes which class; what is left open", ("table",)),
         "train": Command("training", "train", "dataset -> run folder"),
         "test": Command("training", "test_command", "scores and plots of a run on the test split", ("run",)),

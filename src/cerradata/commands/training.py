@@ -1,7 +1,6 @@
 """Commands on models: train, test, map."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from cerradata.commands.scene_list import read_scene_list
@@ -14,10 +13,12 @@ from cerradata.evaluation.testing import ScoreOptions, score_run, simulated_of, 
 from cerradata.labels import ReferenceSource
 from cerradata.mapping.map import MapConfig, map_scenes
 from cerradata.mapping.predict import PredictOptions
+from cerradata.patches.remote import dataset_folder
 from cerradata.runs import RunFolder
 from cerradata.scenes import SarUnit
 from cerradata.training import TrainConfig, TrainOptions
 from cerradata.training import train as train_run
+from cerradata.training.processes import is_first_process
 
 
 def train(
@@ -33,7 +34,11 @@ def train(
         quiet: Show no progress.
     """
     run = train_run(settings, out.path, TrainOptions(resume, overwrite, quiet))
-    best = run.read().best
+    if not is_first_process():
+        return 0  # one process of a distributed training speaks for all
+    record = run.read()
+    best = record.best
+    show_simulated(record.simulated)
     show_lines(
         [
             f"{out}: best epoch {best.get('epoch', 0):.0f} with macro F1 {best.get('val_macro_f1', 0):.2f} % and mean IoU "
@@ -63,7 +68,7 @@ def test_command(
 
     Args:
         run: The run folder.
-        data: Folder of the dataset; by default the one that the run was trained on.
+        data: Folder of the dataset, or the URI of a packed one; by default the one that the run was trained on.
         split: Split to score.
         reference: Raster of another reference.
         codes: Source of the legend that translates its codes, for example terraclass-cerrado-2022.
@@ -74,7 +79,7 @@ def test_command(
     """
     folder = RunFolder(run.path)
     record = folder.read()
-    root = Path(folder.config()["data"]) if data is None else data.path
+    root = dataset_folder(folder.config()["data"] if data is None else data)
     options = ScoreOptions(split, batch_size, device, quiet or format == "json")
     if (reference is None) != (codes is None):
         raise ConfigError("Give --reference (a raster) and --codes (the source of its codes in the legend) together.")

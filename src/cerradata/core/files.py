@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -161,6 +161,11 @@ def sha256(path: Path) -> str:
     """SHA-256 of a file's bytes, as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def unchanged(root: Path, hashes: Mapping[str, str]) -> bool:
+    """Whether files, named relative to a folder, are there and still have their SHA-256."""
+    return all((root / name).is_file() and sha256(root / name) == digest for name, digest in hashes.items())
 
 
 def fsync(path: Path) -> None:

@@ -1,5 +1,6 @@
 """Types and constants that more than one package shares."""
 
+from collections.abc import Callable
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -13,6 +14,9 @@ FloatArray = npt.NDArray[np.floating[Any]]
 LabelArray = npt.NDArray[np.integer[Any]]
 BoolArray = npt.NDArray[np.bool_]
 CountArray = npt.NDArray[np.int64]
+
+Allocate = Callable[[tuple[int, ...], np.dtype[Any]], Array]
+"""Gives an array of a shape and type with arbitrary content, as `numpy.empty` does."""
 
 Sensor = Literal["sentinel-1", "sentinel-2", "elevation"]
 SplitName = Literal["train", "val", "test"]

@@ -1,23 +1,24 @@
 """`CerraData4MM`: a dataset on disk as tensors, ours or a copy of the published download."""
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
-from torch import Tensor
 from torchgeo.datasets import NonGeoDataset
 
 from cerradata.core.errors import DatasetError
-from cerradata.core.types import SPLITS, SplitName
+from cerradata.core.types import SplitName
+from cerradata.data.assembly import Assemble
+from cerradata.data.batches import StoredBatches
 from cerradata.data.picture import paint, picture
 from cerradata.data.selection import Modality, choose_inputs, choose_targets, open_dataset
 from cerradata.legend import Level
-from cerradata.patches.index import ids_of_split, read_index
-from cerradata.patches.layout import INDEX_FILE, INFO_FILE, edge_layer, semantic_layer
-from cerradata.patches.stored import read_layer
+from cerradata.patches.class_table import ClassTable, class_table
+from cerradata.patches.index import read_columns
+from cerradata.patches.remote import dataset_folder
 
 Sample = dict[str, Any]
 
@@ -55,7 +56,7 @@ class CerraData4MM(NonGeoDataset):
         """Find the files of a split; read no image.
 
         Args:
-            root: The dataset's folder.
+            root: The dataset's folder, or the URI of a packed one in an object store (`s3://bucket/dataset`).
             split: "train", "val" or "test"; None takes every patch.
             modality: "msi", "sar" or "msi+sar" (MSI bands first).
             level: Level of the labels, counted from coarse = 1; the finest by default.
@@ -74,25 +75,44 @@ class CerraData4MM(NonGeoDataset):
                 reference map and is no target; or with `time_axis` if the bands have different time windows.
             LegendError: If the legend has no such level.
         """
-        self.root = Path(root)
+        opened = open_dataset(dataset_folder(root))
+        self.root = opened.root
         self.modality = modality
         self.transforms = transforms
-        opened = open_dataset(self.root)
-        self.layout, self.legend, self.statistics = opened.layout, opened.legend, opened.statistics
-        self.descriptions = opened.descriptions
+        self.legend, self.statistics, self.descriptions = opened.legend, opened.statistics, opened.descriptions
         self.level: Level = self.legend.level(max(opened.levels) if level is None else level)
         if self.level.number not in opened.levels:
             raise DatasetError(f"{self.root} has no labels of level {self.level.number}: it has {list(opened.levels)}.")
-        self._inputs = choose_inputs(opened, modality, bands, variables)
-        self._targets = choose_targets(opened, targets, self._inputs)
+        inputs = choose_inputs(opened, modality, bands, variables)
+        chosen_targets = choose_targets(opened, targets, inputs)
         self.time_windows: tuple[str, ...] = ()
         if time_axis:
-            self._inputs, self.time_windows = self._inputs.by_time()
-        self.bands, self.targets = self._inputs.bands, self._targets.bands
-        self.radiometry = opened.of_modality(modality) | dict(self._inputs.layers)
-        self._layers = [semantic_layer(self.level), *([edge_layer(self.level)] if edges else [])]
-        self.ids = self._ids(split)
-        self._require_files(self.ids)
+            inputs, self.time_windows = inputs.by_time()
+        self.bands, self.targets = inputs.bands, chosen_targets.bands
+        self.radiometry = opened.of_modality(modality) | dict(inputs.layers)
+        self.ids = opened.ids(split)
+        self.stored = StoredBatches(opened, inputs, chosen_targets, self.level, edges=edges)
+        self.stored.require(self.ids)
+        self.assemble = Assemble(inputs, chosen_targets, windows=len(self.time_windows))
+
+    @property
+    def patch_size(self) -> int:
+        """Rows and columns of a patch."""
+        return self.stored.patch_size(self.ids)
+
+    def class_table(self) -> ClassTable:
+        """Labelled pixels of each class in each of these patches, from the index; no image is read.
+
+        Raises:
+            DatasetError: If the dataset has no index.
+        """
+        return class_table(read_columns(self.root, (f"pixels_l{self.level.number}",)), self.level.number).of(self.ids)
+
+    def only(self, ids: Sequence[int]) -> "CerraData4MM":
+        """The same dataset with some of its patches."""
+        chosen = copy(self)
+        chosen.ids = sorted(ids)
+        return chosen
 
     def __len__(self) -> int:
         """Number of patches."""
@@ -104,16 +124,8 @@ class CerraData4MM(NonGeoDataset):
         Raises:
             DatasetError: If a file cannot be read.
         """
-        patch_id = self.ids[index]
-        sample: Sample = {
-            "image": self._image(patch_id),
-            "mask": self._label(self._layers[0], patch_id),
-            "id": patch_id,
-        }
-        if len(self._layers) > 1:
-            sample["edge"] = self._label(self._layers[1], patch_id)
-        if self.targets:
-            sample["targets"] = torch.from_numpy(self._targets.read(self.layout, patch_id))
+        batch = self.assemble(self.stored.read([self.ids[index]]))
+        sample: Sample = {name: layer[0] for name, layer in batch.items()} | {"id": self.ids[index]}
         return sample if self.transforms is None else self.transforms(sample)
 
     def plot(self, sample: Sample, *, show_titles: bool = True, suptitle: str | None = None) -> Figure:
@@ -132,43 +144,3 @@ class CerraData4MM(NonGeoDataset):
         if suptitle is not None:
             figure.suptitle(suptitle)
         return figure
-
-    def _image(self, patch_id: int) -> Tensor:
-        image = torch.from_numpy(self._inputs.read(self.layout, patch_id))
-        return image.reshape(len(self.time_windows), -1, *image.shape[1:]) if self.time_windows else image
-
-    def _label(self, layer: str, patch_id: int) -> Tensor:
-        return torch.from_numpy(read_layer(self.layout.path(layer, patch_id))[0][0].astype(np.int64))
-
-    def _ids(self, split: SplitName | None) -> list[int]:
-        if split is None and (self.root / INDEX_FILE).exists():
-            return sorted(int(i) for i in read_index(self.root)["id"])
-        if split is None:
-            return self.layout.ids
-        if split not in SPLITS:
-            raise DatasetError(f"There is no split {split!r}: splits are {', '.join(SPLITS)}.")
-        if (self.root / INFO_FILE).exists():
-            return ids_of_split(read_index(self.root), split)
-        ids = sorted(patch_id for patch_id, own in self.layout.splits.items() if own == split)
-        if not ids:
-            raise DatasetError(
-                f"{self.root} has no split {split!r}: it has no {split}/ folder with patches and no index. Run `cerradata "
-                f"index {self.root}` and `cerradata split {self.root}`."
-            )
-        return ids
-
-    def _require_files(self, ids: Sequence[int]) -> None:
-        if self.layout.doubled:
-            raise DatasetError(
-                f"{self.root}: {self.layout.doubled[0]} ({len(self.layout.doubled)} such problems), so it is not known "
-                f"which file belongs to the patch. Run `cerradata verify {self.root}` and remove the wrong ones."
-            )
-        wanted = dict.fromkeys((*self._inputs.layers, *self._targets.layers, *self._layers))
-        for layer in wanted:
-            files = self.layout.files.get(layer, {})
-            missing = [patch_id for patch_id in ids if patch_id not in files]
-            if missing:
-                raise DatasetError(
-                    f"{self.root}: layer {layer} lacks {len(missing)} of {len(ids)} patches (ids {missing[:5]}"
-                    f"{' ...' if len(missing) > 5 else ''}). Run `cerradata verify {self.root}` for the whole list."
-                )

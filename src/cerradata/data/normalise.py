@@ -1,20 +1,21 @@
 """Normalisation of images by band statistics, as a module that works on whole batches."""
 
+import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Literal, get_args
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from cerradata.core.errors import ConfigError
+from cerradata.data.kernel import LEAST as _LEAST
+from cerradata.data.kernel import BandKernel
 from cerradata.scenes.bands import SENTINEL1, SENTINEL2, base_band
 
-NormalisationName = Literal["none", "0to1", "1to1"]
+NormalisationName = Literal["none", "0to1", "1to1", "z-score", "percentile"]
 BandStatistics = Mapping[str, Mapping[str, float]]
-
-_LEAST: Final = 1e-6
-"""Numbers are raised to this before the logarithm, as in the published experiments."""
 
 _MSI_NAMES = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12")
 _PUBLISHED = {
@@ -60,21 +61,28 @@ PUBLISHED_STATISTICS: Final[BandStatistics] = MappingProxyType(
 class Normalise(nn.Module):
     """Normalise the bands of a batch; what is no data becomes 0.
 
-    The arithmetic is that of the published experiments:
-    `none` gives the numbers as they are; `0to1` gives (x - min) / (max - min);
-    `1to1` gives (ln(max(x, 1e-6)) - ln(mean)) / ln(std), which needs a positive mean and a std that is not 1.
+    `none` gives the numbers as they are.
+    `0to1` gives (x - min) / (max - min), and `1to1` gives (ln(max(x, 1e-6)) - ln(mean)) / ln(std), which needs a positive mean
+    and a std that is not 1: the arithmetic of the published experiments.
+    `z-score` gives (x - mean) / std.
+    `percentile` gives (x - q05) / (q95 - q05) with the quantiles of 5 % and 95 %: bright clouds and wet shadows do not decide
+    where the middle lies, and nothing is cut off.
 
     What may be negative, or means nothing on a log scale, has no published normalisation: for variables (elevation, slope,
-    indices, ...) and for radar in decibels `1to1` gives the z-score (x - mean) / std, see `on_log_scale`.
+    indices, ...) and for radar in decibels `1to1` gives the z-score, see `on_log_scale`.
     """
 
-    def __init__(self, bands: Sequence[str], statistics: BandStatistics, name: NormalisationName) -> None:
+    def __init__(
+        self, bands: Sequence[str], statistics: BandStatistics, name: NormalisationName, *, validity: bool = False
+    ) -> None:
         """Take the statistics of the bands.
 
         Args:
             bands: Bands of the images, in order.
-            statistics: mean, std, min and max of each, of the numbers that the images hold.
+            statistics: mean, std, min and max of each, of the numbers that the images hold; q05 and q95 for `percentile`.
             name: Which normalisation.
+            validity: Append a channel for each sensor of the bands, MSI first: 1 where all of its bands have data, else 0.
+                A network then tells a gap from a value, and one that lacks a whole sensor from one that does not.
 
         Raises:
             ConfigError: If statistics of a band are missing or do not allow the normalisation.
@@ -85,6 +93,8 @@ class Normalise(nn.Module):
                 f"There is no normalisation {name!r}: there are {', '.join(get_args(NormalisationName))}."
             )
         self.name = name
+        self.bands = tuple(bands)
+        self.sensors = bands_of_sensors(bands) if validity else {}
         self.shift: Tensor
         self.factor: Tensor
         shifts, factors = zip(*(_shift_and_factor(band, statistics, name) for band in bands), strict=True)
@@ -94,7 +104,13 @@ class Normalise(nn.Module):
         logarithms = [name == "1to1" and on_log_scale(band, statistics) for band in bands]
         self.logarithms: Tensor
         self.register_buffer("logarithms", torch.tensor(logarithms)[:, None, None], persistent=False)
-        self._all, self._any = all(logarithms), any(logarithms)
+        constants = [-shift * factor for shift, factor in zip(shifts, factors, strict=True)]
+        self.kernel = BandKernel(np.array(factors, np.float32), np.array(constants, np.float32), tuple(logarithms))
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of what `forward` gives: bands and validity channels."""
+        return len(self.bands) + len(self.sensors)
 
     def forward(self, image: Tensor) -> Tensor:
         """Normalise.
@@ -103,19 +119,34 @@ class Normalise(nn.Module):
             image: (..., bands, H, W) numbers, NaN = no data.
 
         Returns:
-            float32 of the same shape without NaN: 0 where there was no data.
+            (..., channels, H, W) float32 without NaN: 0 where there was no data.
         """
-        image = image.float()
-        missing = torch.isnan(image)
-        if self._all:
-            image = image.clamp_min(_LEAST).log()
-        elif self._any:
-            image = torch.where(self.logarithms, image.clamp_min(_LEAST).log(), image)
-        return ((image - self.shift) * self.factor).masked_fill(missing, 0.0)
+        return self.overwriting(image.to(torch.float32, copy=True))
+
+    def overwriting(self, image: Tensor) -> Tensor:
+        """The same in the place of `image` (float32), which is gone afterwards: half the memory to walk through."""
+        validity = [self._validity(image, places) for places in self.sensors.values()]
+        if image.device.type == "cpu" and image.is_contiguous():
+            self.kernel.overwrite(image)
+        else:
+            self._overwrite(image)
+        return torch.cat([image, *validity], dim=-3) if validity else image
+
+    def _overwrite(self, image: Tensor) -> None:
+        missing = image.isnan()
+        if bool(self.logarithms.all()):
+            image.clamp_min_(_LEAST).log2_()
+        elif bool(self.logarithms.any()):
+            image.copy_(torch.where(self.logarithms, image.clamp_min(_LEAST).log2(), image))
+        image.sub_(self.shift).mul_(self.factor).masked_fill_(missing, 0)
+
+    def _validity(self, image: Tensor, places: Sequence[int]) -> Tensor:
+        valid: Tensor = image[..., list(places), :, :].isnan().any(dim=-3, keepdim=True).logical_not().float()
+        return valid
 
 
 class NormaliseBatch(nn.Module):
-    """`Normalise` on the `image` of a batch: what TorchGeo's data modules call an augmentation."""
+    """`Normalise` as the last step of a batch's transforms, in the place of its image."""
 
     def __init__(self, normalise: Normalise) -> None:
         """Wrap a normalisation."""
@@ -131,8 +162,17 @@ class NormaliseBatch(nn.Module):
         """
         image = batch["image"]
         if image.ndim < 5:
-            return {**batch, "image": self.normalise(image)}
-        return {**batch, "image": self.normalise(image.flatten(1, 2)).reshape(image.shape)}
+            return {**batch, "image": self.normalise.overwriting(image)}
+        return {**batch, "image": self.normalise.overwriting(image.flatten(1, 2)).reshape(image.shape)}
+
+
+def bands_of_sensors(bands: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """Places of the bands of each modality ("msi", "sar") that has some; variables belong to none."""
+    places = {
+        "msi": tuple(i for i, band in enumerate(bands) if base_band(band) in SENTINEL2),
+        "sar": tuple(i for i, band in enumerate(bands) if base_band(band) in SENTINEL1),
+    }
+    return {modality: own for modality, own in places.items() if own}
 
 
 def best_normalisation(statistics: BandStatistics, bands: Sequence[str]) -> NormalisationName:
@@ -165,21 +205,34 @@ def _is_of_sensor(band: str) -> bool:
 
 
 def _shift_and_factor(band: str, statistics: BandStatistics, name: NormalisationName) -> tuple[float, float]:
+    """What is subtracted from a number, or its binary logarithm, and what it is then multiplied with."""
     if name == "none":
         return 0.0, 1.0
     if band not in statistics:
         raise ConfigError(
             f"There are no statistics of band {band!r}: there are those of {', '.join(statistics)}. Run `cerradata index`."
         )
-    values = {key: torch.tensor(statistics[band][key], dtype=torch.float64) for key in ("mean", "std", "min", "max")}
+    own = statistics[band]
+    if name == "percentile":
+        if "q05" not in own or "q95" not in own:
+            raise ConfigError(
+                f"There are no quantiles of band {band!r}, which `percentile` needs: run `cerradata index --overwrite`, or "
+                "choose another normalisation."
+            )
+        return own["q05"], _reciprocal(own["q95"] - own["q05"])
     if name == "0to1":
-        spread = values["max"] - values["min"]
-        return float(values["min"]), 1.0 if spread == 0 else float(1 / spread)
-    if not on_log_scale(band, statistics):
-        return float(values["mean"]), 1.0 if values["std"] == 0 else float(1 / values["std"])
-    if values["mean"] <= 0 or values["std"] <= 0 or values["std"] == 1:
+        return own["min"], _reciprocal(own["max"] - own["min"])
+    if name == "z-score" or not on_log_scale(band, statistics):
+        return own["mean"], _reciprocal(own["std"])
+    if own["mean"] <= 0 or own["std"] <= 0 or own["std"] == 1:
         raise ConfigError(
-            f"Band {band!r} has mean {values['mean']:.4g} and std {values['std']:.4g}: the logarithms of `1to1` need a positive "
+            f"Band {band!r} has mean {own['mean']:.4g} and std {own['std']:.4g}: the logarithms of `1to1` need a positive "
             "mean and a std that is positive and not 1. Use `0to1`."
         )
-    return float(values["mean"].log()), float(1 / values["std"].log())
+    # A ratio of logarithms is the same in every base, and the binary one is fastest
+    return math.log2(own["mean"]), 1 / math.log2(own["std"])
+
+
+def _reciprocal(spread: float) -> float:
+    """1 / spread; 1 for a band of one value."""
+    return 1.0 if spread == 0 else 1 / spread

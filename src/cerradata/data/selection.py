@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
+import pandas as pd
 
 from cerradata.core.errors import ConfigError, DatasetError
-from cerradata.core.types import FloatArray
+from cerradata.core.types import SPLITS, SplitName
 from cerradata.data.normalise import PUBLISHED_STATISTICS, BandStatistics
 from cerradata.legend import Legend, load_legend
 from cerradata.patches.copy import CopyFacts, copy_radiometries, labelled_levels
+from cerradata.patches.index import ids_of_split, lacking, read_columns
 from cerradata.patches.info import DatasetInfo
-from cerradata.patches.layout import INFO_FILE, JOURNAL_FILE, Layout, discover
-from cerradata.patches.statistics import valid_pixels
-from cerradata.patches.stored import read_layer
+from cerradata.patches.layout import INFO_FILE, JOURNAL_FILE, discover
+from cerradata.patches.source import GeoTiffPatches, PatchSource, open_source
 from cerradata.scenes import Radiometry
 
 Modality = Literal["msi", "sar", "msi+sar"]
@@ -26,20 +26,51 @@ class OpenedDataset:
     """What a dataset's folder holds.
 
     Attributes:
-        layout: Its files.
+        root: The folder.
+        source: Its pixels.
         legend: Its legend.
         layers: Radiometry of each image layer by name.
         levels: Levels that have labels, coarse to fine.
-        statistics: Statistics of the stored numbers by band, over all layers.
+        statistics: Statistics of the stored numbers by band, over all layers: mean, std, min, max, and the quantiles q05
+            and q95 where they are known.
         descriptions: What `dataset.json` says of each variable that was computed.
+        index: Ids and splits of its index, or None.
+        splits: Split of each id where folders tell it, of a copy without index.
+        all_ids: Ids of all patches, ascending.
+        lacks: Ids that lack a layer, by layer.
     """
 
-    layout: Layout
+    root: Path
+    source: PatchSource
     legend: Legend
     layers: Mapping[str, Radiometry]
     levels: tuple[int, ...]
     statistics: BandStatistics
     descriptions: Mapping[str, Mapping[str, Any]]
+    index: pd.DataFrame | None
+    splits: Mapping[int, SplitName]
+    all_ids: tuple[int, ...]
+    lacks: Mapping[str, frozenset[int]]
+
+    def ids(self, split: SplitName | None) -> list[int]:
+        """Ids of a split, or of all patches, ascending.
+
+        Raises:
+            DatasetError: If there is no such split.
+        """
+        if split is None:
+            return list(self.all_ids)
+        if split not in SPLITS:
+            raise DatasetError(f"There is no split {split!r}: splits are {', '.join(SPLITS)}.")
+        if self.index is not None:
+            return ids_of_split(self.index, split)
+        ids = sorted(patch_id for patch_id, own in self.splits.items() if own == split)
+        if not ids:
+            raise DatasetError(
+                f"{self.root} has no split {split!r}: it has no {split}/ folder with patches and no index. Run `cerradata "
+                f"index {self.root}` and `cerradata split {self.root}`."
+            )
+        return ids
 
     @property
     def variables(self) -> dict[str, Radiometry]:
@@ -58,7 +89,7 @@ class OpenedDataset:
         missing = [layer for layer in modality.split("+") if layer not in self.layers]
         if missing:
             raise DatasetError(
-                f"{self.layout.root} has no {missing[0]} images, so the modality {modality!r} is impossible: it has "
+                f"{self.root} has no {missing[0]} images, so the modality {modality!r} is impossible: it has "
                 f"{', '.join(self.layers)}."
             )
         return {layer: self.layers[layer] for layer in modality.split("+")}
@@ -94,25 +125,6 @@ class BandSelection:
         """Some bands of some layers; layers without any are left out."""
         return BandSelection(tuple(bands), {name: own for name, own in layers.items() if set(own.bands) & set(bands)})
 
-    def read(self, layout: Layout, patch_id: int) -> FloatArray:
-        """(bands, H, W) float32 stored numbers of a patch, NaN = no data.
-
-        Raises:
-            DatasetError: If a file cannot be read.
-        """
-        found: list[FloatArray] = []
-        names: list[str] = []
-        for layer, radiometry in self.layers.items():
-            positions = [i for i, band in enumerate(radiometry.bands) if band in self.bands]
-            pixels = read_layer(layout.path(layer, patch_id))[0][positions]
-            numbers = pixels.astype(np.float32)
-            valid = valid_pixels(pixels, radiometry.nodata)
-            if not valid.all():
-                numbers[~valid] = np.nan
-            found.append(numbers)
-            names += [radiometry.bands[i] for i in positions]
-        return np.concatenate(found)[[names.index(band) for band in self.bands]]
-
     def by_time(self) -> tuple["BandSelection", tuple[str, ...]]:
         """The same bands ordered time window by time window, and the names of the windows.
 
@@ -137,23 +149,61 @@ class BandSelection:
 
 
 def open_dataset(root: Path) -> OpenedDataset:
-    """Open a dataset's folder: ours, or a copy of the published download. No image is read.
+    """Open a dataset's folder: ours, packed or not, or a copy of the published download. No image is read.
 
     Raises:
         DatasetError: If it is none, or an unfinished build.
     """
     if (root / INFO_FILE).exists():
-        info = DatasetInfo.read(root)
-        layout = discover(root, {name: layer.folder for name, layer in info.layers.items()})
-        layers = {name: layer.radiometry for name, layer in info.layers.items()}
-        statistics = {band: values for layer in info.layers.values() for band, values in layer.statistics.items()}
-        return OpenedDataset(layout, info.legend, layers, info.labels, statistics, info.provenance.get("variables", {}))
+        return _open_described(root)
     if (root / JOURNAL_FILE).exists():
         raise DatasetError(f"{root} is an unfinished build: run the same `cerradata build` again and it goes on.")
     layout = discover(root)
     legend = load_legend("cerradata-4mm")
-    layers = copy_radiometries(layout, CopyFacts())
-    return OpenedDataset(layout, legend, layers, labelled_levels(layout, legend), PUBLISHED_STATISTICS, {})
+    return OpenedDataset(
+        root=root,
+        source=GeoTiffPatches(layout, {}),
+        legend=legend,
+        layers=copy_radiometries(layout, CopyFacts()),
+        levels=labelled_levels(layout, legend),
+        statistics=PUBLISHED_STATISTICS,
+        descriptions={},
+        index=None,
+        splits=layout.splits,
+        all_ids=tuple(layout.ids),
+        lacks={},
+    )
+
+
+def _open_described(root: Path) -> OpenedDataset:
+    info = DatasetInfo.read(root)
+    index = read_columns(root, ("lacks",))
+    layers = {name: layer.radiometry for name, layer in info.layers.items()}
+    statistics = {
+        band: {**values, **_quantiles(layers[name], band)}
+        for name, layer in info.layers.items()
+        for band, values in layer.statistics.items()
+    }
+    return OpenedDataset(
+        root=root,
+        source=open_source(root, info, index),
+        legend=info.legend,
+        layers=layers,
+        levels=info.labels,
+        statistics=statistics,
+        descriptions=info.provenance.get("variables", {}),
+        index=index[["id", "split"]],
+        splits={},
+        all_ids=tuple(sorted(int(i) for i in index["id"])),
+        lacks=lacking(index),
+    )
+
+
+def _quantiles(radiometry: Radiometry, band: str) -> dict[str, float]:
+    if band not in radiometry.quantiles:
+        return {}
+    low, _, high = radiometry.quantiles[band]
+    return {"q05": low, "q95": high}
 
 
 def choose_inputs(

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader
 
 from cerradata.core.errors import RunError
 from cerradata.core.files import write_json
@@ -16,6 +15,7 @@ from cerradata.core.progress import track
 from cerradata.core.types import SIMULATED_TAG, CountArray, LabelArray, SplitName
 from cerradata.data import CerraData4MM, Modality
 from cerradata.data.picture import picture
+from cerradata.data.samplers import EvaluationBatches
 from cerradata.evaluation.plots import (
     PanelRow,
     plot_confusion,
@@ -138,13 +138,14 @@ def predict_split(
     Yields:
         Ids, images (B, bands, H, W) of stored numbers, truth (B, H, W) and prediction (B, H, W) of a batch.
     """
-    loader = DataLoader(dataset, batch_size=options.batch_size)
     network = network.to(options.device)
-    for batch in track(loader, what=f"Testing on {options.split}", total=len(loader), quiet=options.quiet):
+    batches = EvaluationBatches(len(dataset), options.batch_size)
+    for positions in track(batches, what=f"Testing on {options.split}", total=len(batches), quiet=options.quiet):
+        batch = dataset.assemble(dataset.stored.read([dataset.ids[i] for i in positions]))
         with torch.inference_mode():
             logits = network(batch["image"].to(options.device))
         prediction = logits.argmax(dim=1).cpu().numpy().astype(np.uint8)
-        yield [int(i) for i in batch["id"]], batch["image"].numpy(), batch["mask"].numpy().astype(np.uint8), prediction
+        yield batch["id"].tolist(), batch["image"].numpy(), batch["mask"].numpy().astype(np.uint8), prediction
 
 
 def with_simulated(plain: dict[str, Any], simulated: tuple[str, ...]) -> dict[str, Any]:

@@ -2,13 +2,17 @@
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from cerradata.core.errors import ConfigError, DatasetError
 from cerradata.core.files import write_json
+from cerradata.core.types import SPLITS
 from cerradata.patches.certificate import Certificate, certify
 from cerradata.patches.index import read_index, write_index
 from cerradata.patches.info import DatasetInfo
-from cerradata.patches.layout import CERTIFICATE_FILE, discover
+from cerradata.patches.layout import CERTIFICATE_FILE
 from cerradata.patches.split import SplitOptions, resolve_options, split_patches
+from cerradata.patches.store.form import FILES_FOLDER, store_of
 
 
 def assign_splits(root: Path, options: SplitOptions | None, *, overwrite: bool = False) -> Certificate:
@@ -17,7 +21,7 @@ def assign_splits(root: Path, options: SplitOptions | None, *, overwrite: bool =
     Args:
         root: The dataset's folder.
         options: How to split; None certifies the splits that are there.
-        overwrite: Replace the splits that a copy's train/, val/ and test/ folders give.
+        overwrite: Replace the splits that a copy's train/, val/ and test/ folders give, or gave before it was packed.
 
     Returns:
         The certificate, as it was written.
@@ -28,10 +32,10 @@ def assign_splits(root: Path, options: SplitOptions | None, *, overwrite: bool =
     """
     info, index = DatasetInfo.read(root), read_index(root)
     if options is not None:
-        if not overwrite and discover(root).splits:
+        if not overwrite and _has_split_folders(root):
             raise ConfigError(
-                f"{root} has train/, val/ and test/ folders, which are its splits. Leave out --strategy to certify them, or "
-                "give --overwrite to have other splits in the index."
+                f"{root} has (or was packed from) train/, val/ and test/ folders, which are its splits. Leave out --strategy to "
+                "certify them, or give --overwrite to have other splits in the index."
             )
         options = resolve_options(index, info.legend, info.patch_size, options)
         index["split"] = split_patches(index, info.legend, info.patch_size, options)
@@ -41,3 +45,13 @@ def assign_splits(root: Path, options: SplitOptions | None, *, overwrite: bool =
     certificate = certify(index, info.legend, info.patch_size, options)
     write_json(root / CERTIFICATE_FILE, certificate.to_dict())
     return certificate
+
+
+def _has_split_folders(root: Path) -> bool:
+    """Whether folders tell the splits: they do even so where the GeoTIFFs that lay in them are packed."""
+    store = store_of(root)
+    described = None if store is None else store / FILES_FOLDER / "000000.parquet"
+    if described is not None and described.is_file():
+        names = pq.read_table(described, columns=["path"])["path"].to_pylist()
+        return any(name.split("/", 1)[0] in SPLITS for name in names)
+    return any((root / split).is_dir() for split in SPLITS)

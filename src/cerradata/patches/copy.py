@@ -3,20 +3,30 @@
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from cerradata.core.errors import DatasetError, OutputError
+from cerradata.core.errors import ConfigError, DatasetError, OutputError
 from cerradata.core.progress import track
 from cerradata.core.types import Array
 from cerradata.legend import Legend, LegendName, load_legend
 from cerradata.patches.index import make_index, write_index
 from cerradata.patches.info import DatasetInfo, LayerInfo
-from cerradata.patches.layout import INDEX_FILE, INFO_FILE, JOURNAL_FILE, Layout, discover, semantic_layer
+from cerradata.patches.layout import (
+    IMAGE_LAYERS,
+    INDEX_FILE,
+    INFO_FILE,
+    JOURNAL_FILE,
+    SENSOR_LAYERS,
+    Layout,
+    discover,
+    semantic_layer,
+)
 from cerradata.patches.record import PatchRecord, Placement, describe_patch, valid_share
 from cerradata.patches.statistics import Moments
+from cerradata.patches.store.form import LOCATION_FILE, STORE_FOLDER
 from cerradata.patches.stored import read_layer
 from cerradata.patches.summary import layer_quantiles
 from cerradata.scenes import Radiometry, SarUnit
@@ -38,6 +48,7 @@ class CopyFacts:
         msi_offset: Number that was added to reflectance x 10000.
         sar_unit: Unit of the SAR files.
         attribution: Licences and attributions of the data.
+        may_lack: Image layers that a patch may lack (msi, sar, elevation). Each patch has an image of msi or of sar, and labels.
     """
 
     legend: LegendName = DEFAULT_LEGEND
@@ -46,6 +57,7 @@ class CopyFacts:
     msi_offset: int = 1000
     sar_unit: SarUnit = "amplitude"
     attribution: tuple[str, ...] = ()
+    may_lack: tuple[str, ...] = ()
 
 
 def index_copy(
@@ -64,16 +76,19 @@ def index_copy(
         What `dataset.json` says.
 
     Raises:
-        DatasetError: If files are missing, unpaired or unreadable (run `verify` for the whole list).
+        ConfigError: If a layer that a patch may lack is no image layer of the copy.
+        DatasetError: If files are missing, unpaired or unreadable (run `verify` for the whole list), or if the patches are
+            packed and there are no GeoTIFFs.
         OutputError: If there is an index already and `overwrite` is not given, or it is an unfinished build.
     """
     facts = facts or CopyFacts()
+    _refuse_packed(root)
     _refuse_taken(root, overwrite=overwrite)
     simulated = _simulated(root)
     legend = load_legend(facts.legend)
     layout = discover(root)
     levels = labelled_levels(layout, legend)
-    _require_whole(layout)
+    _require_whole(layout, facts.may_lack)
     layers = copy_radiometries(layout, facts)
 
     def describe(patch_id: int) -> tuple[PatchRecord, dict[str, Moments], int]:
@@ -84,7 +99,11 @@ def index_copy(
             track(pool.map(describe, layout.ids), what="Reading patches", total=len(layout.ids), quiet=quiet)
         )
     patch_size = _one_size({record.id: size for record, _, size in described})
-    index = make_index([record for record, _, _ in described], patch_size)
+    records = [record for record, _, _ in described]
+    if facts.may_lack:
+        lacks = layout.missing(list(layers))
+        records = [replace(record, lacks=tuple(lacks.get(record.id, ()))) for record in records]
+    index = make_index(records, patch_size)
     index["split"] = index["id"].map(layout.splits).astype("object").where(index["id"].isin(layout.splits), None)
     write_index(root, index)
     info = DatasetInfo(
@@ -93,7 +112,10 @@ def index_copy(
         patch_size=patch_size,
         patches=len(index),
         layers={
-            name: _layer_info(layout, name, radiometry, [moments[name] for _, moments, _ in described])
+            name: replace(
+                _layer_info(layout, name, radiometry, [own[name] for _, own, _ in described if name in own]),
+                optional=name in facts.may_lack,
+            )
             for name, radiometry in layers.items()
         },
         labels=levels,
@@ -124,7 +146,7 @@ def _describe(
 ) -> tuple[PatchRecord, dict[str, Moments], int]:
     pixels: dict[str, Array] = {}
     placement = Placement(patch_id)
-    for layer in sorted(layout.files):
+    for layer in sorted(layer for layer, paths in layout.files.items() if patch_id in paths):
         path = layout.path(layer, patch_id)
         pixels[layer], crs, transform = read_layer(path)
         if crs is not None and placement.crs is None:
@@ -135,7 +157,8 @@ def _describe(
                 f"{path} has {height} x {width} pixels: a patch is square, and all of its layers have one size. Run "
                 f"`cerradata verify {layout.root}`."
             )
-    for name, radiometry in layers.items():
+    own = {name: radiometry for name, radiometry in layers.items() if name in pixels}
+    for name, radiometry in own.items():
         if len(pixels[name]) != len(radiometry.bands):
             raise DatasetError(
                 f"{layout.path(name, patch_id)} has {len(pixels[name])} bands, {len(radiometry.bands)} were expected "
@@ -150,8 +173,8 @@ def _describe(
                 f"{', '.join(f'{v} ({n} pixels)' for v, n in strange.items())}: level {level} of legend {legend.name!r} has "
                 f"0 to {len(legend.level(level)) - 1} and 255. Is it the right legend?"
             )
-    nodata = {name: radiometry.nodata for name, radiometry in layers.items()}
-    moments = {name: Moments.of(pixels[name], nodata[name]) for name in layers}
+    nodata = {name: radiometry.nodata for name, radiometry in own.items()}
+    moments = {name: Moments.of(pixels[name], nodata[name]) for name in own}
     valid = valid_share({name: pixels[name] for name in nodata}, nodata)
     record = describe_patch(placement, pixels, valid, legend, tuple(levels))
     return record, moments, pixels[semantic_layer(legend.level(levels[0]))].shape[-1]
@@ -193,7 +216,7 @@ def _msi_bands(layout: Layout) -> tuple[str, ...]:
 def _layer_info(layout: Layout, name: str, radiometry: Radiometry, moments: list[Moments]) -> LayerInfo:
     bands = radiometry.bands
     path = next(iter(layout.files[name].values()))
-    quantiles = layer_quantiles(layout, name, bands, layout.ids, radiometry.nodata)
+    quantiles = layer_quantiles(layout, name, bands, sorted(layout.files[name]), radiometry.nodata)
     total = sum(moments, Moments.empty(len(bands)))
     return LayerInfo(
         path.parent.name,
@@ -211,6 +234,19 @@ def _simulated(root: Path) -> list[str]:
         return []
 
 
+def _refuse_packed(root: Path) -> None:
+    """A store alone is read through its index, so no index can be made from it."""
+    if not ((root / STORE_FOLDER).is_dir() or (root / LOCATION_FILE).is_file()):
+        return
+    try:
+        discover(root)
+    except DatasetError as error:
+        raise DatasetError(
+            f"{root} is packed, and its index is that of its patches: there is nothing to index. To make another index, run "
+            f"`cerradata unpack` and index the GeoTIFFs that it writes."
+        ) from error
+
+
 def _refuse_taken(root: Path, *, overwrite: bool) -> None:
     if (root / JOURNAL_FILE).exists() and not (root / INFO_FILE).exists():
         raise OutputError(f"{root} is an unfinished build: run the same `cerradata build` again and it goes on.")
@@ -219,13 +255,31 @@ def _refuse_taken(root: Path, *, overwrite: bool) -> None:
         raise OutputError(f"{root} has {' and '.join(taken)} already: give --overwrite to make them anew.")
 
 
-def _require_whole(layout: Layout) -> None:
-    missing = layout.missing()
-    if layout.problems or missing:
-        examples = [*layout.problems, *(f"patch {i} has no {', '.join(layers)}" for i, layers in missing.items())]
+def _require_whole(layout: Layout, may_lack: Sequence[str]) -> None:
+    images = [name for name in IMAGE_LAYERS if layout.files.get(name)]
+    strange = sorted(set(may_lack) - set(images))
+    if strange:
+        raise ConfigError(
+            f"may_lack: {layout.root} has no images of {strange[0]!r} that some patches could lack: it has "
+            f"{', '.join(images) or 'none'}. No patch may lack labels or edges."
+        )
+    absent = layout.missing()
+    missing = {i: [layer for layer in layers if layer not in may_lack] for i, layers in absent.items()}
+    examples = [*layout.problems, *(f"patch {i} has no {', '.join(own)}" for i, own in missing.items() if own)]
+    if examples:
+        images_missing = {layer for layers in missing.values() for layer in layers} & set(images)
+        declared = sorted({*may_lack, *images_missing})
+        advice = f" Where patches rightly lack images, say so: --may_lack '[{', '.join(declared)}]'."
         raise DatasetError(
             f"{layout.root} is not whole: {'; '.join(examples[:3])}{' ...' if len(examples) > 3 else ''} "
             f"({len(examples)} problems). Run `cerradata verify {layout.root}` for the list, and mend or remove them."
+            f"{advice if images_missing else ''}"
+        )
+    unseen = [i for i in absent if not any(i in layout.files.get(sensor, {}) for sensor in SENSOR_LAYERS)]
+    if unseen:
+        raise DatasetError(
+            f"{layout.root}: patch {unseen[0]} has no image of {' or '.join(SENSOR_LAYERS)} ({len(unseen)} such patches). A "
+            "patch may lack one of them, not both: remove its labels and other files, or fetch its images."
         )
 
 

@@ -1,12 +1,13 @@
 """`index.parquet`: one row a patch, in id order."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 from affine import Affine
 from shapely.geometry import Polygon
 
@@ -17,6 +18,9 @@ from cerradata.patches.layout import INDEX_FILE
 from cerradata.patches.record import PatchRecord
 
 GEOGRAPHIC = "EPSG:4326"
+_NEEDED: Final = ("id", "split", "content_hash", "valid_share")
+
+Table = TypeVar("Table", pd.DataFrame, gpd.GeoDataFrame)
 
 
 def make_index(records: Iterable[PatchRecord], patch_size: int) -> gpd.GeoDataFrame:
@@ -28,8 +32,8 @@ def make_index(records: Iterable[PatchRecord], patch_size: int) -> gpd.GeoDataFr
 
     Returns:
         One row a patch in id order with the columns id, row, col, crs, transform, valid_share, pixels_l<level>,
-        objects_l<level>, scenes, scene_pixels, dates, observations_<layer>, alignment_*, content_hash, split, fold (both
-        empty) and geometry (footprint in EPSG:4326).
+        objects_l<level>, scenes, scene_pixels, dates, observations_<layer>, alignment_*, lacks (where some layer is
+        optional), content_hash, split, fold (both empty) and geometry (footprint in EPSG:4326).
     """
     rows = [record.to_dict() for record in sorted(records, key=lambda record: record.id)]
     if not rows:
@@ -60,21 +64,44 @@ def read_index(root: Path) -> gpd.GeoDataFrame:
     Raises:
         DatasetError: If it is missing or damaged.
     """
+    index: gpd.GeoDataFrame = _read(root, gpd.read_parquet)
+    return index
+
+
+def read_columns(root: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Read some columns of `index.parquet`, those that it has; with `id`, `split`, `content_hash` and `valid_share`.
+
+    The whole index of 30,000 patches takes 130 MB, most of it footprints and lists.
+
+    Raises:
+        DatasetError: If it is missing or damaged.
+    """
+
+    def read(path: Path) -> pd.DataFrame:
+        there = pq.read_schema(path).names
+        wanted = [name for name in dict.fromkeys((*_NEEDED, *columns)) if name in there]
+        return pd.read_parquet(path, columns=wanted)
+
+    table: pd.DataFrame = _read(root, read)
+    return table
+
+
+def _read(root: Path, read: Callable[[Path], Table]) -> Table:
     path = root / INDEX_FILE
     if not path.is_file():
         raise DatasetError(f"{root} has no {INDEX_FILE}: run `cerradata index {root}` to make it for a copy.")
     try:
-        index = gpd.read_parquet(path)
+        index = read(path)
     except Exception as error:  # pyarrow and geopandas raise many classes on damaged files
         raise DatasetError(f"{path} cannot be read ({error}): run `cerradata index {root} --overwrite`.") from error
-    missing = [column for column in ("id", "split", "content_hash", "valid_share") if column not in index.columns]
+    missing = [column for column in _NEEDED if column not in index.columns]
     if missing:
         raise DatasetError(f"{path} lacks the column {missing[0]!r}: run `cerradata index {root} --overwrite`.")
     index["split"] = index["split"].astype("object").where(index["split"].notna(), None)
     return index
 
 
-def ids_of_split(index: gpd.GeoDataFrame, split: str) -> list[int]:
+def ids_of_split(index: pd.DataFrame, split: str) -> list[int]:
     """Ids of the patches of a split, ascending.
 
     Raises:
@@ -90,7 +117,22 @@ def ids_of_split(index: gpd.GeoDataFrame, split: str) -> list[int]:
     return [int(i) for i in ids]
 
 
-def class_counts(index: gpd.GeoDataFrame, level: int, *, what: str = "pixels", split: str | None = None) -> CountArray:
+def lacking(index: pd.DataFrame) -> dict[str, frozenset[int]]:
+    """Ids of the patches that lack each optional layer, by layer; empty where every patch has every layer.
+
+    Args:
+        index: The index; without a column `lacks` no patch lacks anything.
+    """
+    if "lacks" not in index.columns:
+        return {}
+    found: dict[str, set[int]] = {}
+    for patch_id, layers in zip(index["id"], index["lacks"], strict=True):
+        for layer in layers:
+            found.setdefault(str(layer), set()).add(int(patch_id))
+    return {layer: frozenset(ids) for layer, ids in sorted(found.items())}
+
+
+def class_counts(index: pd.DataFrame, level: int, *, what: str = "pixels", split: str | None = None) -> CountArray:
     """Pixels (or objects) of each class, summed over patches.
 
     Args:

@@ -31,28 +31,35 @@ class LayerInfo:
         folder: Its folder.
         dtype: NumPy name of the stored numbers' type.
         radiometry: What the numbers mean.
-        statistics: Statistics of the stored numbers by band.
+        statistics: Statistics of the stored numbers by band, over the patches that have the layer.
+        optional: Whether a patch may lack the layer; the index says which do (column `lacks`).
     """
 
     folder: str
     dtype: str
     radiometry: Radiometry
     statistics: BandStatistics
+    optional: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {
+        plain: dict[str, Any] = {
             "folder": self.folder,
             "dtype": self.dtype,
             "radiometry": self.radiometry.to_dict(),
             "statistics": {band: dict(values) for band, values in self.statistics.items()},
         }
+        return plain | {"optional": True} if self.optional else plain  # whole datasets are described as ever
 
     @staticmethod
     def from_dict(plain: Mapping[str, Any]) -> "LayerInfo":
         """The reverse of `to_dict`."""
         return LayerInfo(
-            plain["folder"], plain["dtype"], Radiometry.from_dict(plain["radiometry"]), plain["statistics"]
+            plain["folder"],
+            plain["dtype"],
+            Radiometry.from_dict(plain["radiometry"]),
+            plain["statistics"],
+            plain.get("optional", False),
         )
 
 
@@ -85,6 +92,11 @@ class DatasetInfo:
     selection: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     attribution: tuple[str, ...] = ()
+
+    @property
+    def optional(self) -> tuple[str, ...]:
+        """Image layers that a patch may lack."""
+        return tuple(name for name, layer in self.layers.items() if layer.optional)
 
     @property
     def simulated(self) -> tuple[str, ...]:

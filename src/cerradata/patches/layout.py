@@ -24,6 +24,9 @@ IMAGE_LAYERS: Final[dict[str, tuple[str, ...]]] = {
 }
 """Image layers and the folder names under which copies hold them; the first is the one that we write."""
 
+SENSOR_LAYERS: Final = ("msi", "sar")
+"""The image layers of which a patch has one at least, whatever else it may lack."""
+
 _INFIX = {"msi": "ms", "sar": "sar", "elevation": "elevation"}
 _LABEL_FOLDER = re.compile(r"(?:semantic|edge)_\d+c")
 _ID = re.compile(r"_(\d+)\.tiff?$", re.IGNORECASE)

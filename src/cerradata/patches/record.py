@@ -25,7 +25,7 @@ class PatchRecord:
         col: Column on the patch grid; None in a copy.
         crs: Coordinate reference system, or None.
         transform: The six numbers of pixel corner to map coordinates, or None.
-        valid_share: Share of pixels with data in every band of every sensor, 0 to 1.
+        valid_share: Share of pixels with data in every band of every sensor that the patch has, 0 to 1.
         pixels: Pixels of each class, by level.
         objects: Connected parts of each class, by level.
         scenes: Names of the scenes that pixels of the patch came from; in a mean or median, those that were seen.
@@ -33,7 +33,8 @@ class PatchRecord:
         dates: Their dates.
         observations: Mean number of observations of a pixel and time window, by image layer.
         alignment: How well layers lie on each other, by column (`patches.alignment`).
-        content_hash: SHA-256 of the pixels of all layers (`content_hash`).
+        lacks: Image layers that the patch lacks; None where no patch of the dataset may lack any.
+        content_hash: SHA-256 of the pixels of all its layers (`content_hash`).
     """
 
     id: int
@@ -50,6 +51,7 @@ class PatchRecord:
     scene_pixels: tuple[int, ...] = ()
     observations: Mapping[str, float] = field(default_factory=dict)
     alignment: Mapping[str, float | bool | None] = field(default_factory=dict)
+    lacks: tuple[str, ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Flat plain values: the columns of the index."""
@@ -67,7 +69,10 @@ class PatchRecord:
             row[f"objects_l{level}"] = list(counts)
         row |= {"scenes": list(self.scenes), "scene_pixels": list(self.scene_pixels), "dates": list(self.dates)}
         row |= {f"observations_{layer}": mean for layer, mean in self.observations.items()}
-        return row | dict(self.alignment) | {"content_hash": self.content_hash}
+        row |= dict(self.alignment)
+        if self.lacks is not None:
+            row["lacks"] = list(self.lacks)
+        return row | {"content_hash": self.content_hash}
 
     @staticmethod
     def from_plain(plain: Mapping[str, Any]) -> "PatchRecord":
@@ -78,6 +83,8 @@ class PatchRecord:
             values[name] = {int(level): tuple(counts) for level, counts in plain[name].items()}
         for name in ("scenes", "dates", "scene_pixels"):
             values[name] = tuple(plain[name])
+        lacks = plain.get("lacks")  # a journal of an earlier version has none
+        values["lacks"] = None if lacks is None else tuple(lacks)
         return PatchRecord(**values)
 
 

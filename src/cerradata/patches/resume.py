@@ -5,14 +5,13 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cerradata import __version__
 from cerradata.core.errors import OutputError
-from cerradata.core.files import claim_folder, sha256
+from cerradata.core.files import claim_folder, sha256, unchanged
 from cerradata.core.journal import Journal
 from cerradata.patches.block import BlockResult
 from cerradata.patches.layout import INFO_FILE, JOURNAL_FILE
@@ -47,7 +46,7 @@ def claim(plan: BuildPlan, *, overwrite: bool) -> Journal:
 def finished_blocks(plan: BuildPlan, journal: Journal) -> dict[int, BlockResult]:
     """Blocks of an interrupted run whose files are still what the journal says."""
     _remove_begun_files(plan)
-    whole = (entry for entry in journal.entries() if "block" in entry and _intact(plan.root, entry["files"]))
+    whole = (entry for entry in journal.entries() if "block" in entry and unchanged(plan.root, entry["files"]))
     return {entry["block"]: _from_entry(entry) for entry in whole}
 
 
@@ -97,10 +96,6 @@ def _remove_begun_files(plan: BuildPlan) -> None:
     for folder in plan.folders.values():
         for path in folder.glob(f".{plan.config.prefix}_*.tif"):
             path.unlink()
-
-
-def _intact(root: Path, files: dict[str, str]) -> bool:
-    return all((root / name).is_file() and sha256(root / name) == digest for name, digest in files.items())
 
 
 def _from_entry(entry: dict[str, Any]) -> BlockResult:

@@ -19,7 +19,7 @@ def layer_quantiles(
         layout: The dataset's files.
         layer: Image layer.
         bands: Its bands in stored order.
-        ids: Ids of the dataset; at most 64 patches, evenly spaced in id order, are read.
+        ids: Ids of the patches that have the layer; at most 64 patches, evenly spaced in id order, are read.
         nodata: Number that does not count.
 
     Returns:

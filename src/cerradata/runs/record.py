@@ -42,7 +42,8 @@ class RunRecord:
         legend: The legend.
         radiometry: Of the dataset's layers that hold the bands: what the numbers mean that the network was trained on.
         normalisation: Name of the normalisation.
-        statistics: mean, std, min and max by band.
+        validity: Whether the network takes a validity channel for each sensor too.
+        statistics: mean, std, min and max by band, and the quantiles q05 and q95 where they are known.
         split_ids: Ids of the training and validation patches, by split.
         split_hashes: Content hashes of the same patches, so that they are known again in any other dataset.
         split_hash: SHA-256 of the ids (`hash_of_ids`).
@@ -67,6 +68,7 @@ class RunRecord:
     patch_size: int
     seed: int
     best: Mapping[str, float]
+    validity: bool = False
 
     @property
     def simulated(self) -> tuple[str, ...]:
@@ -83,6 +85,7 @@ class RunRecord:
             "level": self.level,
             "radiometry": {layer: radiometry.to_dict() for layer, radiometry in self.radiometry.items()},
             "normalisation": self.normalisation,
+            "validity": self.validity,
             "statistics": {band: dict(values) for band, values in self.statistics.items()},
             "split_hash": self.split_hash,
             "split_ids": {split: list(ids) for split, ids in self.split_ids.items()},
@@ -117,6 +120,7 @@ class RunRecord:
                 legend=legend_from_dict(legend, origin=origin),
                 radiometry={layer: Radiometry.from_dict(r) for layer, r in plain["radiometry"].items()},
                 normalisation=plain["normalisation"],
+                validity=plain.get("validity", False),
                 statistics=plain["statistics"],
                 split_ids={split: tuple(ids) for split, ids in plain["split_ids"].items()},
                 split_hashes={split: tuple(hashes) for split, hashes in plain["split_hashes"].items()},

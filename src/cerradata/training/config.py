@@ -6,15 +6,15 @@ from typing import Any, Literal
 
 from cerradata.core.errors import ConfigError
 from cerradata.core.locations import Location
-from cerradata.data import Augmentation, Modality, NormalisationName
+from cerradata.data import AugmentationConfig, BatchConfig, Modality, NormalisationName, StatisticsName
+from cerradata.patches.class_weights import ClassWeights
 
-ClassWeights = Literal["none", "inverse"]
 Schedule = Literal["constant", "cosine"]
 
 _TAKEN = frozenset(
     {
         *("max_epochs", "logger", "callbacks", "default_root_dir", "enable_progress_bar", "enable_model_summary"),
-        *("num_sanity_val_steps", "log_every_n_steps"),
+        *("num_sanity_val_steps", "log_every_n_steps", "use_distributed_sampler"),
     }
 )
 """Arguments of Lightning's Trainer that `train` gives itself."""
@@ -31,10 +31,18 @@ class TrainConfig:
         modality: "msi", "sar" or "msi+sar".
         level: Level of the labels, counted from coarse = 1; the finest by default.
         bands: Bands by name; by default all of the modality.
-        normalisation: "none", "0to1" or "1to1" (log scale, the published one); by default "1to1", and "0to1" where bands
-            have numbers that are not positive (decibels).
-        class_weights: "inverse" weighs classes by inverse frequency over the training pixels, divided by the largest.
-        augmentation: Of training patches: "none" as published, or "flips" (quarter turns too), good for small datasets.
+        normalisation: "none", "0to1", "1to1" (log scale, the published one), "z-score" or "percentile"; by default "1to1", and
+            "0to1" where bands have numbers that are not positive (decibels).
+        statistics: Of the normalisation: "dataset" (all patches), "train" (the training patches alone; each is read once
+            more), or "published" (those of CerraData-4MM).
+        validity: Give the network a channel for each sensor that says where it has data, so that one network can learn from
+            patches that lack a sensor.
+        fraction: Share of the training patches; fractions are nested and keep every class.
+        shots: Train on so few patches of each class only.
+        rare_share: Share of each batch that shows a rare class (less than 1 % of the training pixels).
+        class_weights: Of the loss, from the training pixels: "none"; "inverse" frequency divided by the largest, as published;
+            "median" frequency over the patches that show the class; or "effective" number of samples, which is milder.
+        augmentation: Of training patches; none as published. `flips` and `turns` are good for small datasets.
         learning_rate: Of Adam.
         schedule: Of the learning rate: "constant" as published, or "cosine", which falls to 0 over the epochs and makes the
             last ones steadier.
@@ -53,8 +61,13 @@ class TrainConfig:
     level: int | None = None
     bands: tuple[str, ...] | None = None
     normalisation: NormalisationName | None = None
+    statistics: StatisticsName = "dataset"
+    validity: bool = False
+    fraction: float = 1.0
+    shots: int | None = None
+    rare_share: float = 0.0
     class_weights: ClassWeights = "none"
-    augmentation: Augmentation = "none"
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     learning_rate: float = 1e-3
     schedule: Schedule = "constant"
     batch_size: int = 32
@@ -66,13 +79,26 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Raise `ConfigError` for values that cannot work."""
-        for name in ("batch_size", "epochs", "patience"):
+        for name in ("epochs", "patience"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}: give 1 or more.")
         if self.learning_rate <= 0:
             raise ConfigError(f"learning_rate is {self.learning_rate}: give a number above 0.")
-        if self.workers < 0:
-            raise ConfigError(f"workers is {self.workers}: give 0 or more.")
+        self.batches()
         taken = sorted(_TAKEN & set(self.trainer))
         if taken:
             raise ConfigError(f"trainer: {taken[0]} is set by the run itself (`epochs`, `--quiet`, the run folder).")
+
+    def batches(self) -> BatchConfig:
+        """What its batches are made of."""
+        return BatchConfig(
+            batch_size=self.batch_size,
+            workers=self.workers,
+            normalisation=self.normalisation,
+            statistics=self.statistics,
+            validity=self.validity,
+            augmentation=self.augmentation,
+            fraction=self.fraction,
+            shots=self.shots,
+            rare_share=self.rare_share,
+        )

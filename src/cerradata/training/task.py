@@ -60,7 +60,7 @@ class SegmentationTask(lightning.LightningModule):
         """Scores of the validation split."""
         scores = self.scores()
         for name in ("macro_f1", "mean_iou", "overall_accuracy"):
-            self.log(f"val_{name}", getattr(scores, name), prog_bar=name == "macro_f1")
+            self.log(f"val_{name}", getattr(scores, name), prog_bar=name == "macro_f1", sync_dist=True)
         self.confusion.reset()
 
     def scores(self) -> Scores:
@@ -78,7 +78,15 @@ class SegmentationTask(lightning.LightningModule):
     def _step(self, batch: dict[str, Tensor], stage: str) -> tuple[Tensor, Tensor]:
         logits = self(batch["image"])
         loss = self.loss(logits, batch["mask"]) / self._labelled_weight(batch["mask"])
-        self.log(f"{stage}_loss", loss, on_step=False, on_epoch=True, batch_size=len(logits), prog_bar=stage == "train")
+        self.log(
+            f"{stage}_loss",
+            loss,
+            on_step=False,
+            on_epoch=True,
+            batch_size=len(logits),
+            prog_bar=stage == "train",
+            sync_dist=True,
+        )
         return loss, logits
 
     def _labelled_weight(self, mask: Tensor) -> Tensor:

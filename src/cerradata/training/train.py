@@ -16,15 +16,14 @@ from safetensors.torch import save
 from cerradata.core.errors import ConfigError, RunError
 from cerradata.core.files import atomic_path
 from cerradata.core.plain import plain
-from cerradata.core.types import SPLITS, CountArray
 from cerradata.data import CerraData4MM, CerraData4MMDataModule
-from cerradata.data.normalise import best_normalisation
 from cerradata.models import create_model
-from cerradata.patches.index import class_counts, ids_of_split, read_index
+from cerradata.patches.index import ids_of_split, read_columns
 from cerradata.patches.info import DatasetInfo
 from cerradata.runs import ModelRecord, RunFolder, RunRecord, hash_of_ids
 from cerradata.runs.folder import CONFIG_FILE, RECORD_FILE
 from cerradata.training.config import TrainConfig
+from cerradata.training.processes import is_first_process
 from cerradata.training.progress import EpochProgress
 from cerradata.training.task import SegmentationTask
 from cerradata.training.weights import class_weights
@@ -62,55 +61,52 @@ def train(config: TrainConfig, out: Path, options: TrainOptions | None = None) -
         CerradataError: If dataset, configuration or output do not allow it.
     """
     options = options or TrainOptions()
-    root = config.data.path
     module, task = _prepare(config)
-    run = _open_run(config, module.train_dataset, out, options)
+    run = RunFolder(out)
     trainer = _trainer(config, run, options)
+    # Only one process of a distributed training writes; the others start, or look, when it has claimed the folder
+    if trainer.is_global_zero:
+        _open_run(config, module.train_dataset, out, options)
     last = run.checkpoints / "last.ckpt"
     _fit(trainer, task, module, last if options.resume and last.is_file() else None)
-    best = _best_checkpoint(trainer)
-    _save_weights(task, best, run)
-    run.finish(_record(config, module.train_dataset, root, _best_row(run, best)))
+    if trainer.is_global_zero:
+        best = _best_checkpoint(trainer)
+        _save_weights(task, best, run)
+        run.finish(_record(config, module, _best_row(run, best)))
+    trainer.strategy.barrier()
     return run
 
 
 def _prepare(config: TrainConfig) -> tuple[CerraData4MMDataModule, SegmentationTask]:
     lightning.seed_everything(config.seed, workers=True, verbose=False)
-    root = config.data.path
-    dataset = CerraData4MM(root, "train", config.modality, config.level, bands=config.bands)
     module = CerraData4MMDataModule(
-        root,
-        config.modality,
-        config.level,
-        bands=dataset.bands,
-        normalisation=config.normalisation or best_normalisation(dataset.statistics, dataset.bands),
-        batch_size=config.batch_size,
-        workers=config.workers,
-        augmentation=config.augmentation,
+        config.data,
+        config.batches(),
         seed=config.seed,
+        modality=config.modality,
+        level=config.level,
+        bands=config.bands,
     )
-    weights = class_weights(config.class_weights, training_pixels(root, dataset))
+    dataset = module.train_dataset
     network = create_model(
-        config.model, in_channels=len(dataset.bands), classes=len(dataset.level), encoder=config.encoder
+        config.model,
+        in_channels=module.normalise.channels,
+        classes=len(dataset.level),
+        encoder=config.encoder,
     )
     return module, SegmentationTask(
-        network, dataset.level.names, learning_rate=config.learning_rate, schedule=config.schedule, weights=weights
+        network,
+        dataset.level.names,
+        learning_rate=config.learning_rate,
+        schedule=config.schedule,
+        weights=class_weights(config.class_weights, dataset.class_table().pixels),
     )
-
-
-def training_pixels(root: Path, dataset: CerraData4MM) -> CountArray:
-    """Pixels of each class in the training split, from the index: no image is read.
-
-    Raises:
-        DatasetError: If the dataset has no index.
-    """
-    return class_counts(read_index(root), dataset.level.number, split="train")
 
 
 def _open_run(config: TrainConfig, dataset: CerraData4MM, out: Path, options: TrainOptions) -> RunFolder:
     resolved = plain(config)
     run = RunFolder(out)
-    patches = _hash_of_patches(config.data.path)
+    patches = _hash_of_patches(dataset.root)
     if options.resume and (out / RECORD_FILE).is_file():
         raise RunError(f"{out} is finished: there is nothing to resume. Give --overwrite to train again.")
     begun_on = run.begun_on() if options.resume else None
@@ -130,7 +126,7 @@ def _open_run(config: TrainConfig, dataset: CerraData4MM, out: Path, options: Tr
 
 def _hash_of_patches(root: Path) -> str:
     """SHA-256 of what the training and the validation patches hold."""
-    index = read_index(root)
+    index = read_columns(root, ())
     seen = sorted(
         (split, content) for split, content in zip(index["split"], index["content_hash"], strict=True) if split
     )
@@ -170,7 +166,7 @@ def _trainer(config: TrainConfig, run: RunFolder, options: TrainOptions) -> ligh
         EarlyStopping(_MONITOR, mode="max", patience=config.patience),
         _SeedSteps(config.seed),
     ]
-    if not options.quiet:
+    if not options.quiet and is_first_process():
         callbacks.append(EpochProgress())
     # A log folder of its own each time: the logger deletes what is there.
     attempt = f"{len(list(run.attempts.glob('*'))):03}"
@@ -186,6 +182,7 @@ def _trainer(config: TrainConfig, run: RunFolder, options: TrainOptions) -> ligh
         enable_model_summary=False,
         num_sanity_val_steps=0,  # its scores would be those of random weights
         log_every_n_steps=1,
+        use_distributed_sampler=False,  # ours know of processes
         **config.trainer,
     )
 
@@ -215,19 +212,21 @@ def _best_row(run: RunFolder, best: Path) -> dict[str, float]:
     return {"epoch": float(epoch)}
 
 
-def _record(config: TrainConfig, dataset: CerraData4MM, root: Path, best: dict[str, float]) -> RunRecord:
-    info, index = DatasetInfo.read(root), read_index(root)
-    seen: dict[str, tuple[int, ...]] = {split: tuple(ids_of_split(index, split)) for split in SPLITS[:2]}
+def _record(config: TrainConfig, module: CerraData4MMDataModule, best: dict[str, float]) -> RunRecord:
+    dataset, normalise = module.train_dataset, module.normalise
+    info, index = DatasetInfo.read(dataset.root), read_columns(dataset.root, ())
+    seen: dict[str, tuple[int, ...]] = {"train": tuple(dataset.ids), "val": tuple(ids_of_split(index, "val"))}
     hashes = dict(zip(index["id"], index["content_hash"], strict=True))
     return RunRecord(
-        model=ModelRecord(config.model, config.encoder, len(dataset.bands), len(dataset.level)),
+        model=ModelRecord(config.model, config.encoder, normalise.channels, len(dataset.level)),
         modality=config.modality,
         bands=dataset.bands,
         level=dataset.level.number,
         legend=dataset.legend,
         radiometry=dataset.radiometry,
-        normalisation=config.normalisation or best_normalisation(dataset.statistics, dataset.bands),
-        statistics={band: dict(dataset.statistics[band]) for band in dataset.bands},
+        normalisation=normalise.name,
+        validity=config.validity,
+        statistics={band: dict(values) for band, values in module.statistics.items()},
         split_ids=seen,
         split_hashes={split: tuple(hashes[i] for i in ids) for split, ids in seen.items()},
         split_hash=hash_of_ids(seen),

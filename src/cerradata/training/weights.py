@@ -1,6 +1,5 @@
 """Class weights from the index, and network weights from a run folder."""
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -8,32 +7,35 @@ from torch import Tensor, nn
 
 from cerradata.core.errors import DatasetError, RunError
 from cerradata.core.types import CountArray
-from cerradata.data import Normalise
+from cerradata.data import NormalisationName, Normalise
 from cerradata.models import create_model
+from cerradata.patches.class_weights import ClassWeights, scheme_weights
 from cerradata.runs import RunFolder, RunRecord
-from cerradata.training.config import ClassWeights
 
 
-def class_weights(scheme: ClassWeights, pixels: CountArray) -> Tensor | None:
-    """Weights of the classes in the loss.
+def class_weights(scheme: ClassWeights, pixels: CountArray, beta: float | None = None) -> Tensor | None:
+    """Weights of the classes in the loss, see `cerradata.patches.class_weights` for the formulas and their sources.
 
     Args:
-        scheme: "none", or "inverse": inverse frequency divided by the largest weight, as published.
-        pixels: (classes,) training pixels of each class, from the index.
+        scheme: "none"; "inverse", largest weight 1, as published; "median", the class of median frequency weighs 1; or
+            "effective", weights sum to the number of classes that occur.
+        pixels: (patches, classes) training pixels of each class, from the index; (classes,), their sum, suffices for all but
+            "median".
+        beta: For "effective" only.
 
     Returns:
-        (classes,) float32 between 0 and 1, or None for "none". A class without training pixels weighs 0: it has no
-        frequency, and no pixel to weigh.
+        (classes,) float32, 0 or more, or None for "none". A class without training pixels weighs 0.
 
     Raises:
         DatasetError: If there is no labelled pixel at all.
+        ConfigError: If there is no such scheme, or it cannot use these arguments.
     """
-    if scheme == "none":
+    weights = scheme_weights(scheme, pixels, beta)
+    if weights is None:
         return None
-    if not pixels.any():
+    if not weights.any():
         raise DatasetError("The training split has no labelled pixel: split the dataset anew.")
-    inverse = np.where(pixels > 0, pixels.sum() / np.maximum(pixels, 1), 0.0)
-    return torch.tensor(inverse / inverse.max(), dtype=torch.float32)
+    return torch.tensor(weights, dtype=torch.float32)
 
 
 class NormalisedNetwork(nn.Module):
@@ -66,5 +68,6 @@ def load_run(run: RunFolder) -> tuple[RunRecord, NormalisedNetwork]:
         network.load_state_dict(load_file(run.weights))
     except (SafetensorError, RuntimeError) as error:
         raise RunError(f"{run.weights} does not fit the network {model.name}/{model.encoder}: {error}") from error
-    normalise = Normalise(record.bands, record.statistics, record.normalisation)  # type: ignore[arg-type]  # checked inside
+    name: NormalisationName = record.normalisation  # type: ignore[assignment]  # checked inside
+    normalise = Normalise(record.bands, record.statistics, name, validity=record.validity)
     return record, NormalisedNetwork(normalise, network).eval()

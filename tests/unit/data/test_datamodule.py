@@ -5,13 +5,15 @@ import pytest
 import torch
 
 from cerradata.core.errors import ConfigError, DatasetError
-from cerradata.data import CerraData4MM, CerraData4MMDataModule, Normalise
+from cerradata.data import AugmentationConfig, BatchConfig, CerraData4MM, CerraData4MMDataModule, Normalise
+
+FLIPS = AugmentationConfig(flips=True, turns=True)
 
 
 def trainer(epoch: int = 0, stage: str = "training") -> SimpleNamespace:
     """As much of a Lightning trainer as a data module asks for."""
     stages = ("training", "validating", "testing", "predicting", "sanity_checking")
-    return SimpleNamespace(current_epoch=epoch, **{name: name == stage for name in stages})
+    return SimpleNamespace(current_epoch=epoch, global_rank=0, world_size=1, **{name: name == stage for name in stages})
 
 
 def batches(module: CerraData4MMDataModule, epoch: int = 0, stage: str = "training") -> list[dict[str, torch.Tensor]]:
@@ -22,7 +24,7 @@ def batches(module: CerraData4MMDataModule, epoch: int = 0, stage: str = "traini
 
 @pytest.mark.parametrize("stage", ["training", "validating"])
 def test_batches_are_normalised(split_dataset: Path, stage: str) -> None:
-    module = CerraData4MMDataModule(split_dataset, batch_size=4)
+    module = CerraData4MMDataModule(split_dataset, BatchConfig(4))
     module.setup("fit")
     dataset = module.train_dataset if stage == "training" else module.val_dataset
     normalise = Normalise(dataset.bands, dataset.statistics, "1to1")
@@ -37,7 +39,7 @@ def test_batches_are_normalised(split_dataset: Path, stage: str) -> None:
 
 
 def test_statistics_are_those_of_the_dataset(split_dataset: Path) -> None:
-    module = CerraData4MMDataModule(split_dataset, modality="sar", normalisation="0to1", batch_size=36)
+    module = CerraData4MMDataModule(split_dataset, BatchConfig(36, normalisation="0to1"), modality="sar")
     images = torch.cat([module.normalise(sample["image"]) for sample in CerraData4MM(split_dataset, modality="sar")])
     assert float(images.min()) == pytest.approx(0, abs=1e-6)
     assert float(images.max()) == pytest.approx(1, abs=1e-6)
@@ -48,18 +50,18 @@ def order(module: CerraData4MMDataModule, epoch: int) -> list[int]:
 
 
 def test_order_follows_from_seed_and_epoch(split_dataset: Path) -> None:
-    module = CerraData4MMDataModule(split_dataset, modality="sar", batch_size=4, seed=1)
+    module = CerraData4MMDataModule(split_dataset, BatchConfig(4), modality="sar", seed=1)
     first, second = order(module, 0), order(module, 1)
     assert first != second
     assert sorted(first) == sorted(second)
     torch.manual_seed(12345)
-    assert order(CerraData4MMDataModule(split_dataset, modality="sar", batch_size=4, seed=1), 1) == second
-    assert order(CerraData4MMDataModule(split_dataset, modality="sar", batch_size=4, seed=2), 0) != first
+    assert order(CerraData4MMDataModule(split_dataset, BatchConfig(4), modality="sar", seed=1), 1) == second
+    assert order(CerraData4MMDataModule(split_dataset, BatchConfig(4), modality="sar", seed=2), 0) != first
 
 
 def test_flips_change_training_batches_in_each_epoch_and_no_others(split_dataset: Path) -> None:
-    plain = CerraData4MMDataModule(split_dataset, modality="sar", batch_size=4)
-    module = CerraData4MMDataModule(split_dataset, modality="sar", batch_size=4, augmentation="flips")
+    plain = CerraData4MMDataModule(split_dataset, BatchConfig(4), modality="sar")
+    module = CerraData4MMDataModule(split_dataset, BatchConfig(4, augmentation=FLIPS), modality="sar")
     module.setup("fit")
     plain.setup("fit")
     samples = {int(i): m for batch in batches(plain) for i, m in zip(batch["id"], batch["mask"], strict=True)}
@@ -67,9 +69,9 @@ def test_flips_change_training_batches_in_each_epoch_and_no_others(split_dataset
     for epoch in (0, 1):
         for batch in batches(module, epoch):
             for patch_id, mask in zip(batch["id"], batch["mask"], strict=True):
-                turned = module.flips.choice(int(patch_id))
-                moved.append((epoch, int(patch_id), turned))
-                assert sorted(mask.flatten()) == sorted(samples[int(patch_id)].flatten())
+                placement = module.augment.placement(int(patch_id))
+                moved.append((epoch, int(patch_id), placement.symmetry))
+                torch.testing.assert_close(mask, placement.apply(samples[int(patch_id)]))
     choices = [{i: c for e, i, c in moved if e == epoch} for epoch in (0, 1)]
     assert choices[0] != choices[1]
     for ours, theirs in zip(batches(module, stage="validating"), batches(plain, stage="validating"), strict=True):
@@ -78,9 +80,11 @@ def test_flips_change_training_batches_in_each_epoch_and_no_others(split_dataset
 
 def test_last_batch_of_a_single_patch_is_left_out(split_dataset: Path) -> None:
     patches = len(CerraData4MM(split_dataset, "train"))
-    sizes = [len(b["id"]) for b in batches(CerraData4MMDataModule(split_dataset, "sar", batch_size=patches - 1))]
+    sizes = [
+        len(b["id"]) for b in batches(CerraData4MMDataModule(split_dataset, BatchConfig(patches - 1), modality="sar"))
+    ]
     assert sizes == [patches - 1]
-    sizes = [len(b["id"]) for b in batches(CerraData4MMDataModule(split_dataset, "sar", batch_size=1))]
+    sizes = [len(b["id"]) for b in batches(CerraData4MMDataModule(split_dataset, BatchConfig(1), modality="sar"))]
     assert sum(sizes) == patches, "batches of one that were asked for are kept"
 
 
@@ -98,4 +102,4 @@ def test_dataset_without_splits_is_refused(golden_dataset: Path) -> None:
 
 def test_unknown_normalisation_is_refused(split_dataset: Path) -> None:
     with pytest.raises(ConfigError, match="no normalisation"):
-        CerraData4MMDataModule(split_dataset, normalisation="whitening")
+        CerraData4MMDataModule(split_dataset, BatchConfig(normalisation="whitening"))

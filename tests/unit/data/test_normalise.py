@@ -90,7 +90,8 @@ def test_batch_keeps_everything_but_the_image() -> None:
         ("VV", {"VV": {"mean": 2.0, "std": 1.0, "min": 1.0, "max": 3.0}}, "1to1", "Use `0to1`"),
         ("VV", {"VV": {"mean": 2.0, "std": 0.0, "min": 2.0, "max": 2.0}}, "1to1", "Use `0to1`"),
         ("VV", {}, "0to1", "no statistics of band 'VV'"),
-        ("VV", PUBLISHED_STATISTICS, "z-score", "no normalisation 'z-score'"),
+        ("VV", PUBLISHED_STATISTICS, "whitening", "no normalisation 'whitening'"),
+        ("VV", PUBLISHED_STATISTICS, "percentile", "no quantiles of band 'VV'"),
     ],
 )
 def test_impossible_normalisations_are_refused(

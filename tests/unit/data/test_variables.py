@@ -11,8 +11,7 @@ import torch
 
 from cerradata.core.errors import ConfigError, DatasetError
 from cerradata.core.locations import Location
-from cerradata.data import CerraData4MM, CerraData4MMDataModule, Normalise
-from cerradata.data.augment import move
+from cerradata.data import AugmentationConfig, BatchConfig, CerraData4MM, CerraData4MMDataModule, Normalise
 from cerradata.patches.info import DatasetInfo
 from cerradata.scenes.bands import MSI_BANDS
 
@@ -21,7 +20,9 @@ Pixels = Callable[[str, int], npt.NDArray[np.float32]]
 
 def batches(module: CerraData4MMDataModule, stage: str = "training") -> list[dict[str, torch.Tensor]]:
     stages = ("training", "validating", "testing", "predicting", "sanity_checking")
-    module.trainer = SimpleNamespace(current_epoch=1, **{name: name == stage for name in stages})
+    module.trainer = SimpleNamespace(
+        current_epoch=1, global_rank=0, world_size=1, **{name: name == stage for name in stages}
+    )
     loader = module.train_dataloader() if stage == "training" else module.val_dataloader()
     return [module.on_after_batch_transfer(batch, 0) for batch in loader]
 
@@ -144,8 +145,8 @@ def test_time_axis_needs_the_same_windows_of_all_bands(
 
 
 def test_batches_have_normalised_variables_and_plain_targets(dataset_with_variables: Path) -> None:
-    options = {"variables": ("slope", "ndvi"), "targets": ("ndvi_std",)}
-    module = CerraData4MMDataModule(dataset_with_variables, "sar", batch_size=36, **options)
+    options = {"modality": "sar", "variables": ("slope", "ndvi"), "targets": ("ndvi_std",)}
+    module = CerraData4MMDataModule(dataset_with_variables, BatchConfig(36), **options)
     module.setup("fit")
     for stage, dataset in (("training", module.train_dataset), ("validating", module.val_dataset)):
         for batch in batches(module, stage):
@@ -162,25 +163,35 @@ def test_batches_have_normalised_variables_and_plain_targets(dataset_with_variab
 
 
 def test_flips_move_targets_with_their_image(dataset_with_variables: Path) -> None:
-    options = {"variables": ("slope",), "targets": ("ndvi_std",), "normalisation": "none", "augmentation": "flips"}
-    module = CerraData4MMDataModule(dataset_with_variables, "sar", batch_size=36, **options)
+    options = BatchConfig(36, normalisation="none", augmentation=AugmentationConfig(flips=True, turns=True))
+    module = CerraData4MMDataModule(
+        dataset_with_variables, options, modality="sar", variables=("slope",), targets=("ndvi_std",)
+    )
     dataset = module.train_dataset
     choices = []
     for batch in batches(module):
         for image, targets, patch_id in zip(batch["image"], batch["targets"], batch["id"], strict=True):
-            choice = module.flips.choice(int(patch_id))
+            placement = module.augment.placement(int(patch_id))
             sample = dataset[dataset.ids.index(int(patch_id))]
-            torch.testing.assert_close(targets, move(sample["targets"], choice), equal_nan=True)
-            torch.testing.assert_close(image, move(sample["image"], choice).nan_to_num(0))
-            choices.append(choice)
+            torch.testing.assert_close(targets, placement.apply(sample["targets"]), equal_nan=True)
+            torch.testing.assert_close(image, placement.apply(sample["image"]).nan_to_num(0))
+            choices.append(placement.symmetry)
     assert len(set(choices)) > 2
 
 
-@pytest.mark.parametrize("use", ["variables", "targets"])
-def test_directions_are_not_flipped(dataset_with_variables: Path, use: str) -> None:
-    with pytest.raises(ConfigError, match="'aspect' is a direction"):
-        CerraData4MMDataModule(dataset_with_variables, "sar", augmentation="flips", **{use: ("aspect",)})
-    assert CerraData4MMDataModule(dataset_with_variables, "sar", **{use: ("aspect",)})
+def test_directions_turn_with_their_image(dataset_with_variables: Path) -> None:
+    options = BatchConfig(36, normalisation="none", augmentation=AugmentationConfig(turns=True))
+    module = CerraData4MMDataModule(dataset_with_variables, options, modality="sar", targets=("aspect",))
+    dataset = module.train_dataset
+    turned = 0
+    for batch in batches(module):
+        for targets, patch_id in zip(batch["targets"], batch["id"], strict=True):
+            placement = module.augment.placement(int(patch_id))
+            plain = placement.apply(dataset[dataset.ids.index(int(patch_id))]["targets"])
+            change = ((targets - plain) % 360).nanmedian()
+            turned += int(change > 0)
+            assert float(change) in (0, 90, 180, 270)
+    assert turned > 2
 
 
 def test_batches_with_a_time_axis_are_normalised_window_by_window(
@@ -191,9 +202,10 @@ def test_batches_with_a_time_axis_are_normalised_window_by_window(
     shifted = {band: {**own, "min": own["min"] - 7 * i} for i, (band, own) in enumerate(msi.statistics.items())}
     replace(info, layers={**info.layers, "msi": replace(msi, statistics=shifted)}).write(dataset_with_windows)
     resplit(dataset_with_windows)
-    options = {"bands": ("B02@dry", "B02@wet", "B03@dry", "B03@wet"), "normalisation": "0to1", "batch_size": 36}
-    flat = CerraData4MMDataModule(dataset_with_windows, "msi", **options)
-    timed = CerraData4MMDataModule(dataset_with_windows, "msi", time_axis=True, **options)
+    options = {"bands": ("B02@dry", "B02@wet", "B03@dry", "B03@wet"), "modality": "msi"}
+    how = BatchConfig(36, normalisation="0to1")
+    flat = CerraData4MMDataModule(dataset_with_windows, how, **options)
+    timed = CerraData4MMDataModule(dataset_with_windows, how, time_axis=True, **options)
     for ours, theirs in zip(batches(timed), batches(flat), strict=True):
         assert ours["image"].shape[1:] == (2, 2, 32, 32)
         for window in range(2):

@@ -583,6 +583,36 @@ def test_samples_have_pictures_of_each_sensor_and_labels(split_dataset: Path) ->
     assert words(first.find("p")) == "Pasture 57 % , Primary natural vegetation 43 %".replace(" ,", ",")
 
 
+def test_patches_without_a_layer_are_counted_and_shown_as_such(dataset: Path) -> None:
+    for path in ("sar_images/x_sar_0", "sar_images/x_sar_5", "msi_images/x_ms_3"):
+        (dataset / f"{path}.tif").unlink()
+    index_copy(dataset, CopyFacts(may_lack=("sar", "msi")), overwrite=True, quiet=True)
+    page = Page(dataset)
+    assert page.fact("Patches") == "6 3 whole; 1 without msi; 2 without sar"
+    rows = page.table("Patches that lack a layer")
+    assert rows == {"Sentinel-2 multispectral msi": ["1", "16.67"], "Sentinel-1 radar sar": ["2", "33.33"]}
+    shown = {
+        words(article.find("h3")): [words(caption) for caption in article.iter("figcaption")]
+        for article in page.root.iter("article")
+    }
+    assert shown["Patch 5"] == ["true colour", "no radar image", "labels"]
+    assert shown["Patch 3"] == ["no multispectral image", "radar", "labels"]
+    assert shown["Patch 1"] == ["true colour", "radar", "labels"]
+    assert not page.notices("warning")
+    index = read_index(dataset)
+    index["split"] = index["id"].map(SPLIT_OF_ID).astype("object")
+    write_index(dataset, index)
+    rows = Page(dataset).table("Patches that lack a layer")
+    assert rows["Sentinel-1 radar sar"] == ["2", "33.33", "1", "0", "1"]
+    assert rows["Sentinel-2 multispectral msi"] == ["1", "16.67", "0", "1", "0"]
+
+
+def test_page_of_whole_patches_says_nothing_of_layers_that_lack(dataset: Path) -> None:
+    page = Page(dataset)
+    assert page.fact("Patches") == "6"
+    assert "lack" not in page.words
+
+
 @given(arrays(np.int64, (12, 5), elements=st.integers(0, 50)))
 def test_chosen_patches_show_every_class(pixels: CountArray) -> None:
     chosen = choose_patches(pixels, wanted=5)

@@ -7,13 +7,15 @@ import pandas as pd
 import pytest
 import rasterio
 
-from cerradata.core.errors import DatasetError, LegendError, OutputError
+from cerradata.core.errors import ConfigError, DatasetError, LegendError, OutputError
 from cerradata.data import CerraData4MM
 from cerradata.legend import LegendName
 from cerradata.patches.copy import CopyFacts, index_copy
-from cerradata.patches.index import class_counts, ids_of_split, read_index
+from cerradata.patches.index import class_counts, ids_of_split, lacking, read_index
 from cerradata.patches.info import DatasetInfo
 from cerradata.patches.layout import id_of_file
+from cerradata.patches.record import content_hash
+from cerradata.patches.stored import read_layer
 from cerradata.patches.verify import verify_dataset
 
 SIZE = 32
@@ -210,3 +212,111 @@ def test_copy_without_labels_or_images_is_refused(copy: Path, tmp_path: Path) ->
     shutil.copytree(copy / "msi_images", only_images / "msi_images")
     with pytest.raises(DatasetError, match="no label folder"):
         index_copy(only_images, quiet=True)
+
+
+def remove(copy: Path, folder: str, *ids: int) -> None:
+    for patch_id in ids:
+        (copy / folder / f"{PREFIXES[folder]}_{patch_id}.tif").unlink()
+
+
+def test_copy_whose_patches_may_lack_images_is_indexed(copy: Path, golden_dataset: Path) -> None:
+    remove(copy, "sar_images", 7, 8)
+    remove(copy, "msi_images", 20)
+    info = index_copy(copy, CopyFacts(may_lack=("sar", "msi")), quiet=True)
+    index, whole = read_index(copy), read_index(golden_dataset)
+    assert info.optional == ("msi", "sar")
+    assert lacking(index) == {"msi": frozenset({20}), "sar": frozenset({7, 8})}
+    assert list(index["lacks"][0]) == []
+    left = ~index["id"].isin([7, 8, 20])
+    pd.testing.assert_frame_equal(plain(index[left]), plain(whole[left]))
+    same = [column for column in FOUND_ANEW if column != "content_hash"]  # the valid share among them
+    pd.testing.assert_frame_equal(plain(index)[same], plain(whole)[same])
+    assert (index["content_hash"] != whole["content_hash"]).tolist() == (~left).tolist()
+    pixels = {
+        folder.removesuffix("_images"): read_layer(copy / folder / f"{prefix}_7.tif")[0]
+        for folder, prefix in PREFIXES.items()
+        if folder != "sar_images"
+    }
+    assert index["content_hash"][7] == content_hash(pixels)
+
+
+def test_statistics_of_a_layer_are_of_the_patches_that_have_it(copy: Path) -> None:
+    ids = [i for i in range(36) if i not in (3, 4)]
+    remove(copy, "sar_images", *ids)
+    info = index_copy(copy, CopyFacts(may_lack=("sar",)), quiet=True)
+    both = np.stack([read_layer(copy / "sar_images" / f"sar_parrot_beak_{i}.tif")[0] for i in (3, 4)])
+    for band, numbers in zip(("VV", "VH"), both.swapaxes(0, 1), strict=True):
+        own = info.layers["sar"].statistics[band]
+        assert (own["min"], own["max"]) == (numbers.min(), numbers.max())
+        assert own["mean"] == pytest.approx(numbers.mean(dtype=np.float64))
+        assert own["std"] == pytest.approx(numbers.std(dtype=np.float64))
+        assert info.layers["sar"].radiometry.quantiles[band] == pytest.approx(np.quantile(numbers, (0.05, 0.5, 0.95)))
+    assert not info.layers["msi"].optional
+
+
+def test_valid_share_is_over_the_layers_that_a_patch_has(copy: Path) -> None:
+    for folder, rows in (("msi_images", 4), ("sar_images", 16)):
+        path = copy / folder / f"{PREFIXES[folder]}_7.tif"
+        pixels = read_layer(path)[0]
+        pixels[:, :rows] = 0 if folder == "msi_images" else np.nan
+        overwrite_pixels(path, pixels)
+    index_copy(copy, quiet=True)
+    assert read_index(copy)["valid_share"][7] == 1 - 16 / SIZE
+    remove(copy, "sar_images", 7)
+    index_copy(copy, CopyFacts(may_lack=("sar",)), overwrite=True, quiet=True)
+    assert read_index(copy)["valid_share"][7] == 1 - 4 / SIZE
+
+
+def test_whole_copy_may_be_declared_to_lack_images(copy: Path) -> None:
+    index_copy(copy, quiet=True)
+    undeclared = (copy / "dataset.json").read_text()
+    assert "lacks" not in read_index(copy)
+    info = index_copy(copy, CopyFacts(may_lack=("sar",)), overwrite=True, quiet=True)
+    assert info.optional == ("sar",)
+    assert lacking(read_index(copy)) == {}
+    assert len(read_index(copy)["lacks"]) == 36
+    index_copy(copy, overwrite=True, quiet=True)
+    assert (copy / "dataset.json").read_text() == undeclared
+
+
+def test_missing_images_are_refused_with_the_option_that_allows_them(copy: Path) -> None:
+    remove(copy, "sar_images", 7)
+    with pytest.raises(DatasetError, match=r"patch 7 has no sar .*--may_lack '\[sar\]'"):
+        index_copy(copy, quiet=True)
+    remove(copy, "msi_images", 8)
+    with pytest.raises(DatasetError, match=r"patch 8 has no msi \(1 problems\).*--may_lack '\[msi, sar\]'"):
+        index_copy(copy, CopyFacts(may_lack=("sar",)), quiet=True)
+    remove(copy, "semantic_7c", 9)
+    with pytest.raises(DatasetError, match=r"patch 9 has no semantic_7c \(1 problems\)") as caught:
+        index_copy(copy, CopyFacts(may_lack=("sar", "msi")), quiet=True)
+    assert "may_lack" not in str(caught.value)
+    assert not (copy / "index.parquet").exists()
+
+
+@pytest.mark.parametrize("layer", ["semantic_7c", "edge_14c", "elevation", "radar"])
+def test_only_image_layers_of_the_copy_may_lack(copy: Path, layer: str) -> None:
+    with pytest.raises(ConfigError, match=f"has no images of '{layer}' .*it has msi, sar"):
+        index_copy(copy, CopyFacts(may_lack=("sar", layer)), quiet=True)
+
+
+def test_patch_without_any_sensor_is_refused(copy: Path) -> None:
+    remove(copy, "sar_images", 7)
+    remove(copy, "msi_images", 7)
+    with pytest.raises(DatasetError, match="patch 7 has no image of msi or sar"):
+        index_copy(copy, CopyFacts(may_lack=("sar", "msi")), quiet=True)
+
+
+def test_split_folder_may_have_no_image_of_an_optional_layer(copy: Path) -> None:
+    for folder in PREFIXES:
+        for path in list((copy / folder).iterdir()):
+            patch_id = id_of_file(path.name)
+            split = ("train", "train", "val", "test")[patch_id % 4]
+            if folder == "sar_images" and split == "test":
+                path.unlink()
+                continue
+            (copy / split / folder).mkdir(parents=True, exist_ok=True)
+            path.rename(copy / split / folder / path.name)
+        (copy / folder).rmdir()
+    index_copy(copy, CopyFacts(may_lack=("sar",)), quiet=True)
+    assert lacking(read_index(copy)) == {"sar": frozenset(range(3, 36, 4))}
+    assert verify_dataset(copy, deep=True) == []

@@ -4,7 +4,15 @@ from pathlib import Path
 import pytest
 
 from cerradata.core.errors import DatasetError
-from cerradata.patches.index import class_counts, ids_of_split, make_index, patch_polygon, read_index, write_index
+from cerradata.patches.index import (
+    class_counts,
+    ids_of_split,
+    lacking,
+    make_index,
+    patch_polygon,
+    read_index,
+    write_index,
+)
 from cerradata.patches.record import PatchRecord
 
 
@@ -35,6 +43,25 @@ def test_index_is_in_id_order_and_comes_back(tmp_path: Path) -> None:
     assert again.crs == "EPSG:4326"
     bounds = again.to_crs("EPSG:32722").geometry.iloc[2].bounds
     assert bounds == pytest.approx((700_320, 8_999_360, 700_640, 8_999_680), abs=1e-3)
+
+
+def test_what_patches_lack_comes_back(tmp_path: Path) -> None:
+    lacks = {0: (), 2: ("sar",), 5: ("elevation", "sar"), 11: ("msi",)}
+    write_index(tmp_path, make_index([record(i, lacks=own) for i, own in lacks.items()], 32))
+    again = read_index(tmp_path)
+    assert [tuple(own) for own in again["lacks"]] == list(lacks.values())
+    assert lacking(again) == {"elevation": frozenset({5}), "msi": frozenset({11}), "sar": frozenset({2, 5})}
+    write_index(tmp_path, again)  # as `cerradata split` does
+    assert lacking(read_index(tmp_path)) == lacking(again)
+
+
+def test_index_of_whole_patches_lacks_nothing(tmp_path: Path) -> None:
+    index = make_index([record(0), record(1)], 32)
+    assert "lacks" not in index
+    assert lacking(index) == {}
+    write_index(tmp_path, make_index([record(0, lacks=()), record(1, lacks=())], 32))
+    assert list(map(len, read_index(tmp_path)["lacks"])) == [0, 0]
+    assert lacking(read_index(tmp_path)) == {}
 
 
 def test_patches_of_two_zones_get_their_own_footprints() -> None:

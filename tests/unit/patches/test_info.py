@@ -28,6 +28,17 @@ def test_golden_dataset_is_described(golden_dataset: Path) -> None:
         info.layer("elevation")
 
 
+def test_layer_that_patches_may_lack_is_said_only_where_it_is_one(golden_dataset: Path, tmp_path: Path) -> None:
+    info = DatasetInfo.read(golden_dataset)
+    assert info.optional == ()
+    assert '"optional"' not in (golden_dataset / "dataset.json").read_text()
+    layers = {name: replace(layer, optional=name == "sar") for name, layer in info.layers.items()}
+    replace(info, layers=layers).write(tmp_path)
+    assert DatasetInfo.read(tmp_path).optional == ("sar",)
+    plain = json.loads((tmp_path / "dataset.json").read_text())
+    assert [name for name, layer in plain["layers"].items() if "optional" in layer] == ["sar"]
+
+
 def test_text_codes_stay_text(golden_dataset: Path, tmp_path: Path) -> None:
     legend = legend_from_dict(
         {
@@ -66,6 +77,19 @@ def test_information_of_another_form_is_refused(dataset_copy: Path, where: str, 
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(DatasetError, match=rf"dataset\.json is not valid at {where}"):
         DatasetInfo.read(dataset_copy)
+
+
+def test_optional_is_true_or_false(dataset_copy: Path) -> None:
+    path = dataset_copy / "dataset.json"
+    plain = json.loads(path.read_text())
+    for value, allowed in ((False, True), ("yes", False)):
+        plain["layers"]["sar"]["optional"] = value
+        path.write_text(json.dumps(plain))
+        if allowed:
+            assert DatasetInfo.read(dataset_copy).optional == ()
+        else:
+            with pytest.raises(DatasetError, match="not valid at layers/sar/optional"):
+                DatasetInfo.read(dataset_copy)
 
 
 def test_key_that_is_missing_is_named(dataset_copy: Path) -> None:

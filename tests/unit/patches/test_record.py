@@ -1,5 +1,5 @@
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -45,6 +45,17 @@ def test_record_survives_the_journal() -> None:
     copied = describe_patch(Placement(7), layers(), 1.0, LEGEND, (2,))
     assert PatchRecord.from_plain(json.loads(json.dumps(asdict(copied)))) == copied
     assert (copied.row, copied.crs, copied.transform) == (None, None, None)
+    blind = replace(copied, lacks=("sar",))
+    assert PatchRecord.from_plain(json.loads(json.dumps(asdict(blind)))) == blind
+    of_an_earlier_version = {name: value for name, value in asdict(copied).items() if name != "lacks"}
+    assert PatchRecord.from_plain(json.loads(json.dumps(of_an_earlier_version))) == copied
+
+
+def test_row_says_what_a_patch_lacks_only_where_patches_may() -> None:
+    record = describe(layers())
+    assert "lacks" not in record.to_dict()
+    assert replace(record, lacks=()).to_dict()["lacks"] == []
+    assert replace(record, lacks=("sar",)).to_dict() == record.to_dict() | {"lacks": ["sar"]}
 
 
 def test_hash_is_that_of_the_pixels_alone() -> None:

@@ -13,13 +13,14 @@ from torch import nn
 
 from cerradata.core.errors import CerradataError, ConfigError, DatasetError, OutputError, RunError
 from cerradata.core.locations import Location
-from cerradata.data import CerraData4MM
+from cerradata.data import AugmentationConfig, CerraData4MM
 from cerradata.patches.index import ids_of_split, read_index
 from cerradata.runs import RunFolder, hash_of_ids
 from cerradata.training import TrainConfig, TrainOptions, load_run, train
 from cerradata.training.task import SegmentationTask
 
 QUIET = TrainOptions(quiet=True)
+FLIPS = AugmentationConfig(flips=True, turns=True)
 RESUME = TrainOptions(quiet=True, resume=True)
 Training = Callable[..., TrainConfig]
 
@@ -43,7 +44,7 @@ def fast(tiny_training: Training, monkeypatch: pytest.MonkeyPatch) -> Training:
     monkeypatch.setitem(sys.modules, "their_package", type("Module", (), {"Dotted": Dotted}))
 
     def config(**changes: object) -> TrainConfig:
-        return tiny_training(**{"model": "their_package:Dotted", "epochs": 4, "augmentation": "flips", **changes})
+        return tiny_training(**{"model": "their_package:Dotted", "epochs": 4, "augmentation": FLIPS, **changes})
 
     return config
 
@@ -206,7 +207,9 @@ def test_resume_of_nothing_begins_anew(fast: Training, tmp_path: Path) -> None:
 
 def test_training_stops_early(fast: Training, tmp_path: Path) -> None:
     # With this rate nothing changes, so no epoch is better than the first.
-    run = train(fast(epochs=50, patience=2, learning_rate=1e-30, augmentation="none"), tmp_path / "run", QUIET)
+    run = train(
+        fast(epochs=50, patience=2, learning_rate=1e-30, augmentation=AugmentationConfig()), tmp_path / "run", QUIET
+    )
     assert len(run.history()) < 10
 
 

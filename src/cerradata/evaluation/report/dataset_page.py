@@ -11,6 +11,7 @@ import pyproj
 from cerradata.core.errors import CerradataError, DatasetError
 from cerradata.core.types import SPLITS, CountArray
 from cerradata.evaluation.plots import plot_class_distribution
+from cerradata.evaluation.report.absent import AbsentRow, describe_absent, whole_and_lacking
 from cerradata.evaluation.report.alignment import describe_alignment
 from cerradata.evaluation.report.footprints import ground_km2, patches_over_ground, plot_footprints
 from cerradata.evaluation.report.layers import SENSORS, describe_layer
@@ -86,6 +87,7 @@ def dataset_page(root: Path) -> str:
     by_split = patches_by_split(index)
     samples, trouble = _samples(root, info, index)
     area = ground_km2(index)
+    absent = describe_absent(info, index, splits=bool(by_split))
     return render(
         "dataset.html.jinja",
         {
@@ -93,8 +95,9 @@ def dataset_page(root: Path) -> str:
             "simulated": info.simulated,
             "folder": root.resolve().name,
             "lede": _lede(info, area),
-            "facts": _facts(info, index, area),
+            "facts": _facts(info, index, area, absent),
             "layers": [describe_layer(layer) for layer in _seen(info).values()],
+            "absent": absent,
             "levels": [_level(info.legend.level(number), index, by_split) for number in info.labels],
             "variables": describe_variables(info),
             "overlap": _overlap(info, index),
@@ -127,7 +130,7 @@ def _lede(info: DatasetInfo, area: float | None) -> str:
     )
 
 
-def _facts(info: DatasetInfo, index: gpd.GeoDataFrame, area: float | None) -> list[Fact]:
+def _facts(info: DatasetInfo, index: gpd.GeoDataFrame, area: float | None, absent: tuple[AbsentRow, ...]) -> list[Fact]:
     labelled = int(class_counts(index, max(info.labels)).sum())
     pixels = info.patches * info.patch_size**2
     bands = {name: len(layer.radiometry.bands) for name, layer in info.layers.items()}
@@ -137,7 +140,7 @@ def _facts(info: DatasetInfo, index: gpd.GeoDataFrame, area: float | None) -> li
     layers = ", ".join(f"{n} {name}" for name, n in parts.items()) if len(parts) > 1 else ""
     levels = "one level" if len(info.labels) == 1 else f"at {len(info.labels)} levels"
     return [
-        Fact("Patches", count(info.patches)),
+        Fact("Patches", count(info.patches), whole_and_lacking(absent, index)),
         Fact("Patch size", f"{info.patch_size} {TIMES} {info.patch_size}", _side(info)),
         *([] if area is None else [Fact("Ground covered", f"{area:,.1f} km²")]),
         Fact("Bands", count(sum(bands.values())), layers),

@@ -11,13 +11,16 @@ from cerradata.data.dataset import CerraData4MM, Modality
 from cerradata.data.picture import paint, picture
 from cerradata.evaluation.report.pictures import Picture, image_uri
 from cerradata.legend import Level
+from cerradata.patches.index import lacking
 from cerradata.patches.info import DatasetInfo
 from cerradata.scenes.bands import base_band
 
 _SAMPLES = 9
 _NAMED_CLASSES = 3
 _MODALITIES: tuple[Modality, ...] = ("msi", "sar")
+_NAMES: dict[Modality, str] = {"msi": "multispectral image", "sar": "radar image"}
 _TRUE_COLOUR = {"B02", "B03", "B04"}
+_GREY, _DARK_GREY = 235, 190
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class SampleView:
 
     Attributes:
         title: Its id and split.
-        pictures: Its images, then its labels.
+        pictures: Its images, then its labels; where it lacks an image, a picture that says so.
         words: Its largest classes.
     """
 
@@ -50,11 +53,17 @@ def sample_patches(root: Path, info: DatasetInfo, index: gpd.GeoDataFrame, level
     modalities = [modality for modality in _MODALITIES if modality in info.layers]
     datasets = [CerraData4MM(root, modality=modality, level=level.number) for modality in modalities]
     pixels = np.stack([np.asarray(row, np.int64) for row in index[f"pixels_l{level.number}"]])
+    absent = lacking(index)
     views = []
     for position in choose_patches(pixels):
         patch_id = int(index["id"].iloc[position])
         split = index["split"].iloc[position]
-        pictures = [_image(dataset, patch_id) for dataset in datasets]
+        pictures = [
+            _no_image(patch_id, dataset.modality, info.patch_size)
+            if patch_id in absent.get(dataset.modality, ())
+            else _image(dataset, patch_id)
+            for dataset in datasets
+        ]
         pictures += [_labels(dataset, patch_id) for dataset in datasets[:1]]
         title = f"Patch {patch_id}" if split is None else f"Patch {patch_id}, {split}"
         views.append(SampleView(title, tuple(pictures), _largest(pixels[position], level)))
@@ -95,6 +104,13 @@ def _image(dataset: CerraData4MM, patch_id: int) -> Picture:
     true_colour = {base_band(band) for band in dataset.bands} >= _TRUE_COLOUR
     look = "radar" if dataset.modality == "sar" else "true colour" if true_colour else "first bands"
     return Picture(image_uri(picture(image, dataset.bands)), f"Patch {patch_id}, {look}", look)
+
+
+def _no_image(patch_id: int, modality: Modality, size: int) -> Picture:
+    """A crossed grey tile: white would be pixels without data in an image that is there."""
+    tile = np.full((size, size, 3), _GREY, np.uint8)
+    tile[np.eye(size, dtype=bool) | np.eye(size, dtype=bool)[::-1]] = _DARK_GREY
+    return Picture(image_uri(tile), f"Patch {patch_id} has no {_NAMES[modality]}", f"no {_NAMES[modality]}")
 
 
 def _labels(dataset: CerraData4MM, patch_id: int) -> Picture:

@@ -26,8 +26,11 @@ def check_content(expected: Expectation, patch: PatchExpectation, pixels: Mappin
     """
     strange = list(_check_values(expected, patch, pixels))
     yield from strange
-    whole = set(pixels) == set(expected.layers)
-    if whole and patch.content_hash is not None and content_hash(pixels) != patch.content_hash:
+    if (
+        _is_whole(expected, patch, pixels)
+        and patch.content_hash is not None
+        and content_hash(pixels) != patch.content_hash
+    ):
         yield Problem("changed", f"patch {patch.id} holds other pixels than when it was indexed", patch.id)
         return  # what follows would say the same again
     if strange or len({array.shape[1:] for array in pixels.values()}) > 1:
@@ -45,14 +48,14 @@ def _check_values(expected: Expectation, patch: PatchExpectation, pixels: Mappin
             if not strange:
                 continue
             yield Problem(
-                "wrong value", f"{patch.files[layer]} holds {strange[:5]}: an edge mask has 0 and 1", patch.id
+                "wrong value", f"{patch.where(layer)} holds {strange[:5]}: an edge mask has 0 and 1", patch.id
             )
     for level, layer in _labelled(expected, pixels):
         found = expected.legend.strange_values(pixels[layer], level.number)
         if found:
             values = ", ".join(f"{value} ({count} pixels)" for value, count in found.items())
             allowed = f"0 to {len(level) - 1} and {UNLABELLED}"
-            what = f"{patch.files[layer]} holds {values}: level {level.number} has {allowed}"
+            what = f"{patch.where(layer)} holds {values}: level {level.number} has {allowed}"
             yield Problem("wrong value", what, patch.id)
 
 
@@ -74,7 +77,7 @@ def _check_edges(expected: Expectation, patch: PatchExpectation, pixels: Mapping
         beyond[inside] = stored[inside] > mask[inside]
         count = int((wrong | beyond).sum())
         if count:
-            what = f"{patch.files[edges]} differs in {count} pixels from the boundaries of level {level.number}"
+            what = f"{patch.where(edges)} differs in {count} pixels from the boundaries of level {level.number}"
             yield Problem("wrong value", f"{what}, {width} pixels deep", patch.id)
 
 
@@ -89,7 +92,7 @@ def _check_levels(expected: Expectation, patch: PatchExpectation, pixels: Mappin
             mapped = legend.coarsen(pixels[finest], legend.finest.number, level.number)
             count = int((mapped != pixels[layer]).sum())
             if count:
-                what = f"{patch.files[layer]} differs in {count} pixels from level {legend.finest.number} mapped to it"
+                what = f"{patch.where(layer)} differs in {count} pixels from level {legend.finest.number} mapped to it"
                 yield Problem("wrong value", what, patch.id)
 
 
@@ -106,11 +109,16 @@ def _check_counts(expected: Expectation, patch: PatchExpectation, pixels: Mappin
                 yield Problem("statistics", f"{what}; the index says {list(own)}", patch.id)
     deciding = {name: layer.nodata for name, layer in expected.layers.items() if layer.deciding and name in pixels}
     images = {name: pixels[name] for name in deciding}
-    if patch.valid_share is not None and images and set(pixels) == set(expected.layers):
+    if patch.valid_share is not None and images and _is_whole(expected, patch, pixels):
         share = valid_share(images, deciding)
         if not abs(share - patch.valid_share) <= _ROUNDING:
             what = f"patch {patch.id} has a valid share of {share:.6g}; the index says {patch.valid_share:.6g}"
             yield Problem("statistics", what, patch.id)
+
+
+def _is_whole(expected: Expectation, patch: PatchExpectation, pixels: Mapping[str, Array]) -> bool:
+    """Whether the layers that were read are those of the patch."""
+    return set(pixels) == set(expected.layers) - patch.lacks
 
 
 def _labelled(expected: Expectation, pixels: Mapping[str, Array]) -> Iterator[tuple[Level, str]]:

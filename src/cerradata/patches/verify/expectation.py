@@ -1,6 +1,6 @@
 """`Expectation`: what the files of a dataset must be, as far as it is known."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from cerradata.core.errors import DatasetError
 from cerradata.core.raster import RasterLook
 from cerradata.legend import Legend, load_legend
 from cerradata.patches.copy import labelled_levels
+from cerradata.patches.index import lacking
 from cerradata.patches.info import DatasetInfo
 from cerradata.patches.layout import Layout, edge_layer, semantic_layer
 from cerradata.patches.plan import LAYER_SENSORS
@@ -29,6 +30,7 @@ class LayerExpectation:
         nodata: Number that counts in no statistics.
         image: Whether it is an image or a variable: neither labels nor edges.
         deciding: Whether it decides which pixels are valid.
+        optional: Whether a patch may lack it.
     """
 
     bands: int | None = None
@@ -37,6 +39,7 @@ class LayerExpectation:
     nodata: float | None = None
     image: bool = False
     deciding: bool = False
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Expectation:
     """What the files of every patch must be.
 
     Attributes:
-        layers: The layers that each patch must have.
+        layers: The layers that each patch must have, if they are not optional.
         size: Rows and columns; None if it is not known.
         legend: Legend of the labels.
         levels: Levels whose labels can be judged.
@@ -66,12 +69,13 @@ class PatchExpectation:
 
     Attributes:
         id: Its id.
-        files: Its files by layer.
+        files: Its files by layer; of a packed store none.
         place: CRS and transform; None where they are not known, or not to be judged.
         content_hash: SHA-256 of its pixels, or None.
         valid_share: Share of valid pixels, or None.
         pixels: Pixels of each class by level.
         objects: Connected parts of each class by level.
+        lacks: The layers that it lacks.
     """
 
     id: int
@@ -81,6 +85,11 @@ class PatchExpectation:
     valid_share: float | None = None
     pixels: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     objects: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    lacks: frozenset[str] = frozenset()
+
+    def where(self, layer: str) -> str:
+        """Where its pixels of a layer lie, for messages."""
+        return str(self.files[layer]) if layer in self.files else f"{layer} of patch {self.id} in the packed store"
 
 
 def expected_of_copy(layout: Layout, legend: str) -> Expectation:
@@ -99,8 +108,13 @@ def expected_of_unknown(layout: Layout, legend: str) -> Expectation:
     return Expectation(_like_each_other(layout), _usual_size(layout), load_legend(legend), ())
 
 
-def expected_of_dataset(layout: Layout, info: DatasetInfo) -> Expectation:
-    """What the files must be by `dataset.json`."""
+def expected_of_dataset(there: Collection[str], info: DatasetInfo) -> Expectation:
+    """What the patches must be by `dataset.json`.
+
+    Args:
+        there: Names of the layers that are there: which edges a copy has, `dataset.json` does not say.
+        info: What it says.
+    """
     built = info.grid is not None
     looks = layer_looks(_stored(info), info.legend) if built else {}
     layers = {
@@ -111,13 +125,14 @@ def expected_of_dataset(layout: Layout, info: DatasetInfo) -> Expectation:
             nodata=layer.radiometry.nodata,
             image=True,
             deciding=name in LAYER_SENSORS or not built,
+            optional=layer.optional,
         )
         for name, layer in info.layers.items()
     }
     for number in info.labels:
         level = info.legend.level(number)
         for name, dtype in ((semantic_layer(level), "int32"), (edge_layer(level), "uint8")):
-            if name in layout.files or info.edge_width is not None:
+            if name in there or info.edge_width is not None:
                 layers[name] = LayerExpectation(1, dtype if built else None, looks.get(name))
     return Expectation(layers, info.patch_size, info.legend, info.labels, info.edge_width, built)
 
@@ -128,7 +143,7 @@ def expected_patches(
     """The patches that have files, in id order, with what the index says of each.
 
     Args:
-        layout: The files.
+        layout: The files; without any, the patches of the index.
         expected: What they must be.
         index: The index; None where there is none.
         deep: Whether their pixels will be read.
@@ -142,15 +157,18 @@ def expected_patches(
     hashes = [] if index is None else index["content_hash"].tolist()
     shares = [] if index is None else index["valid_share"].tolist()
     counts = {kind: _counts(index if deep else None, expected, kind) for kind in ("pixels", "objects")}
+    absent = {} if index is None else lacking(index)
     patches = []
-    for patch_id in layout.ids:
+    for patch_id in layout.ids if layout.files else rows:
         files = {layer: paths[patch_id] for layer, paths in layout.files.items() if patch_id in paths}
         row = rows.get(patch_id)
         if row is None:
             patches.append(PatchExpectation(patch_id, files))
             continue
         own = {kind: {level: table[row] for level, table in tables.items()} for kind, tables in counts.items()}
-        patches.append(PatchExpectation(patch_id, files, places.get(patch_id), hashes[row], shares[row], **own))
+        lacks = frozenset(layer for layer, ids in absent.items() if patch_id in ids)
+        place = places.get(patch_id)
+        patches.append(PatchExpectation(patch_id, files, place, hashes[row], shares[row], **own, lacks=lacks))
     return patches
 
 

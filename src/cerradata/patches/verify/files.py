@@ -11,7 +11,9 @@ import pandas as pd
 from cerradata.core.errors import DatasetError
 from cerradata.core.files import LOCK_FILE
 from cerradata.core.types import SPLITS
+from cerradata.patches.index import lacking
 from cerradata.patches.layout import INFO_FILE, JOURNAL_FILE, Layout, discover, patch_file
+from cerradata.patches.store.claim import UNPACK_JOURNAL
 from cerradata.patches.verify.expectation import Expectation
 from cerradata.patches.verify.problem import Problem
 
@@ -36,7 +38,7 @@ def check_files(
         yield from _check_names(layout, expected)
     yield from _check_presence(layout, expected, index)
     yield from _check_split_folders(layout.root, folders, expected)
-    yield from _check_leftovers(layout)
+    yield from check_leftovers(layout)
 
 
 def _check_names(layout: Layout, expected: Expectation) -> Iterator[Problem]:
@@ -64,17 +66,27 @@ def _check_names(layout: Layout, expected: Expectation) -> Iterator[Problem]:
 
 def _check_presence(layout: Layout, expected: Expectation, index: pd.DataFrame | None) -> Iterator[Problem]:
     if index is None:
-        for patch_id, layers in layout.missing(list(expected.layers)).items():
+        needed = [layer for layer, rule in expected.layers.items() if not rule.optional]
+        for patch_id, layers in layout.missing(needed).items():
             yield Problem("unpaired", f"patch {patch_id} has no file in {', '.join(layers)}", patch_id)
         return
     known = {int(patch_id) for patch_id in index["id"]}
+    absent = lacking(index)
     for patch_id in sorted(known):
-        layers = [layer for layer in expected.layers if patch_id not in layout.files.get(layer, {})]
+        layers = [
+            layer
+            for layer in expected.layers
+            if patch_id not in layout.files.get(layer, {}) and patch_id not in absent.get(layer, ())
+        ]
         if layers:
             yield Problem("missing", f"patch {patch_id} has no file in {', '.join(layers)}", patch_id)
     for patches in layout.files.values():
         for patch_id in sorted(patches.keys() - known):
             yield Problem("extra", f"{patches[patch_id]} belongs to no patch of the index", patch_id)
+    for layer, ids in absent.items():
+        for patch_id in sorted(ids & layout.files.get(layer, {}).keys()):
+            path = layout.path(layer, patch_id)
+            yield Problem("extra", f"{path} is there, but the index says that the patch lacks {layer}", patch_id)
 
 
 def _check_split_folders(root: Path, folders: Mapping[str, str], expected: Expectation) -> Iterator[Problem]:
@@ -89,12 +101,13 @@ def _check_split_folders(root: Path, folders: Mapping[str, str], expected: Expec
             files = discover(root / split, folders).files
         except DatasetError:  # not one folder of a layer is in it
             files = {}
-        lacking = [layer for layer in expected.layers if not files.get(layer)]
-        if lacking:
-            yield Problem("missing", f"{root / split} has no files of {', '.join(lacking)}")
+        empty = [layer for layer, rule in expected.layers.items() if not rule.optional and not files.get(layer)]
+        if empty:
+            yield Problem("missing", f"{root / split} has no files of {', '.join(empty)}")
 
 
-def _check_leftovers(layout: Layout) -> Iterator[Problem]:
+def check_leftovers(layout: Layout) -> Iterator[Problem]:
+    """What a killed or running process left in the folders of a dataset."""
     root = layout.root
     if (root / LOCK_FILE).exists():
         yield Problem(
@@ -106,6 +119,9 @@ def _check_leftovers(layout: Layout) -> Iterator[Problem]:
             "leftover",
             f"{root / JOURNAL_FILE} is of a build that was killed when {INFO_FILE} was written: delete it.",
         )
+    if (root / UNPACK_JOURNAL).exists():
+        what = f"{root / UNPACK_JOURNAL} is of an `unpack` that did not end: run it again and it goes on."
+        yield Problem("leftover", what)
     folders = {path.parent for patches in layout.files.values() for path in patches.values()}
     for folder in sorted({root, *folders}):
         with os.scandir(folder) as entries:

@@ -172,7 +172,18 @@ def _transform(keys: tuple[int, ...], scale: tuple[float, ...], tiepoint: tuple[
         TypeError: If it has no scale or no tie point.
     """
     entries = {keys[i]: keys[i + 3] for i in range(4, len(keys) - 3, 4)}
-    if entries.get(_RASTER_TYPE) != _PIXEL_IS_AREA or len(tiepoint) != _ONE_POINT:
+    if entries.get(_RASTER_TYPE) != _PIXEL_IS_AREA:
+        raise ValueError("a grid of another form")
+    return transform_of(scale, tiepoint)
+
+
+def transform_of(scale: tuple[float, ...], tiepoint: tuple[float, ...]) -> Transform:
+    """The transform of a north-up grid, of the size of its pixels and a point that is tied to the map, as GeoTIFF has them.
+
+    Raises:
+        ValueError: If more than one point is tied.
+    """
+    if len(tiepoint) != _ONE_POINT:
         raise ValueError("a grid of another form")
     column, row, _, x, y, _ = tiepoint
     return (scale[0], 0.0, x - column * scale[0], 0.0, -scale[1], y + row * scale[1])

@@ -1,8 +1,9 @@
 """The files of one patch: structure by their headers, content by their pixels."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +16,13 @@ from cerradata.patches.verify.content import check_content
 from cerradata.patches.verify.expectation import Expectation, LayerExpectation, PatchExpectation
 from cerradata.patches.verify.header import Header, HeaderReader, gdal_header, quiet_tifffile
 from cerradata.patches.verify.problem import Problem
+
+
+class PatchPixels(NamedTuple):
+    """What was read of a patch: (bands, rows, columns) by layer, and why layers could not be read."""
+
+    layers: Mapping[str, Array]
+    unreadable: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -39,11 +47,7 @@ def check_patches(expected: Expectation, patches: Sequence[PatchExpectation], *,
         deep: Read their pixels too.
     """
     reader = HeaderReader()
-    moments = {
-        name: Moments.empty(layer.bands)
-        for name, layer in expected.layers.items()
-        if deep and layer.image and layer.bands is not None
-    }
+    moments = _no_moments(expected) if deep else {}
     problems = []
     with quiet_tifffile():
         for patch in patches:
@@ -51,11 +55,39 @@ def check_patches(expected: Expectation, patches: Sequence[PatchExpectation], *,
             if deep:
                 pixels = _read(patch, corrupt, found)
                 found += check_content(expected, patch, pixels)
-                for name in moments.keys() & pixels.keys():
-                    if len(pixels[name]) == len(moments[name].count):
-                        moments[name] += Moments.of(pixels[name], expected.layers[name].nodata)
+                _add_moments(moments, expected, pixels)
             problems.append(tuple(found))
     return Findings(tuple(problems), moments)
+
+
+def check_packed(expected: Expectation, patches: Sequence[tuple[PatchExpectation, PatchPixels]]) -> Findings:
+    """Check the content of patches that were read from a packed store.
+
+    Args:
+        expected: What every patch must be.
+        patches: The patches, with what was read of each.
+    """
+    moments = _no_moments(expected)
+    problems = []
+    for patch, (pixels, unreadable) in patches:
+        found = [Problem("corrupt", f"patch {patch.id}: {why}", patch.id) for why in unreadable]
+        problems.append((*found, *check_content(expected, patch, pixels)))
+        _add_moments(moments, expected, pixels)
+    return Findings(tuple(problems), moments)
+
+
+def _no_moments(expected: Expectation) -> dict[str, Moments]:
+    return {
+        name: Moments.empty(layer.bands)
+        for name, layer in expected.layers.items()
+        if layer.image and layer.bands is not None
+    }
+
+
+def _add_moments(moments: dict[str, Moments], expected: Expectation, pixels: Mapping[str, Array]) -> None:
+    for name in moments.keys() & pixels.keys():
+        if len(pixels[name]) == len(moments[name].count):
+            moments[name] += Moments.of(pixels[name], expected.layers[name].nodata)
 
 
 def _check_headers(
@@ -66,7 +98,8 @@ def _check_headers(
     corrupt = set()
     for layer, path in patch.files.items():
         header = reader.read(path)
-        if header is not None and not header.cut and not any(_differences(path, layer, header, expected, patch)):
+        rule = expected.layers.get(layer, LayerExpectation())
+        if header is not None and not header.cut and not any(differences(path, rule, header, expected, patch)):
             continue
         try:
             said = gdal_header(path)  # it knows more forms, and side-car files
@@ -78,14 +111,22 @@ def _check_headers(
             problems.append(Problem("corrupt", f"{path} is cut short: {header.cut}. Fetch it again.", patch.id))
             corrupt.add(layer)
             continue
-        problems += _differences(path, layer, said, expected, patch)
+        problems += differences(path, rule, said, expected, patch)
     return problems, corrupt
 
 
-def _differences(
-    path: Path, layer: str, header: Header, expected: Expectation, patch: PatchExpectation
+def differences(
+    path: Path | str, rule: LayerExpectation, header: Header, expected: Expectation, patch: PatchExpectation
 ) -> Iterator[Problem]:
-    rule = expected.layers.get(layer, LayerExpectation())
+    """What a file's header says that it should not.
+
+    Args:
+        path: The file, for messages.
+        rule: What the files of its layer must be.
+        header: Its header.
+        expected: What every patch must be.
+        patch: What the index says of its patch.
+    """
     size = expected.size
     if size is not None and (header.height, header.width) != (size, size):
         what = f"{path} has {header.height} x {header.width} pixels, {size} x {size} are right"
@@ -101,7 +142,7 @@ def _differences(
         yield from _look_differences(path, header, rule.look, patch.id)
 
 
-def _look_differences(path: Path, header: Header, look: RasterLook, patch_id: int) -> Iterator[Problem]:
+def _look_differences(path: Path | str, header: Header, look: RasterLook, patch_id: int) -> Iterator[Problem]:
     lost = [f"the tag {name}" for name, value in look.tags.items() if header.tags.get(name) != value]
     if look.bands and header.names != tuple(look.bands):
         lost.append("its band names")

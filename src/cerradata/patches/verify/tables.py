@@ -15,6 +15,7 @@ from cerradata.patches.index import GEOGRAPHIC
 from cerradata.patches.info import DatasetInfo, LayerInfo
 from cerradata.patches.layout import INDEX_FILE, INFO_FILE
 from cerradata.patches.statistics import Moments
+from cerradata.patches.verify.absent import check_lacks
 from cerradata.patches.verify.problem import Problem, of_patches
 
 _COLUMNS = (
@@ -62,6 +63,7 @@ def check_index(index: gpd.GeoDataFrame, info: DatasetInfo) -> list[Problem]:
     if info.grid is not None:
         problems += _check_places(index, info, info.grid)
         problems += _check_scenes(index, info)
+    problems += check_lacks(index, info)
     problems += _check_shares(index, info)
     try:
         pixels, objects = (class_tables(index, info.legend, kind) for kind in ("pixels", "objects"))
