@@ -3,11 +3,10 @@
 import hashlib
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from cerradata.patches.info import DatasetInfo, LayerInfo
 from cerradata.patches.layout import discover, id_of_file
 from cerradata.patches.record import content_hash
 from cerradata.patches.statistics import Moments
+from cerradata.patches.store import form, pack
 from cerradata.patches.stored import read_layer
 from cerradata.scenes import Radiometry
 
@@ -288,22 +288,27 @@ def test_what_a_killed_run_left_is_checked_and_cleaned(golden_dataset: Path, who
     assert content(out) == content(whole)
 
 
-def test_interrupted_from_the_keyboard_it_says_how_to_go_on(golden_dataset: Path, tmp_path: Path) -> None:
+def test_interrupted_from_the_keyboard_it_says_how_to_go_on(
+    golden_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
     out = tmp_path / "interrupted"
-    journal = out / "patches.zarr" / "pack-journal.jsonl"
-    process = subprocess.Popen(
-        command("pack", golden_dataset, "--out", out), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
-    )
-    while process.poll() is None and not (journal.exists() and journal.read_bytes().count(b"\n") > 1):
-        time.sleep(0.002)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130, said.decode()
-    assert "pack and unpack go on when the same command is given again" in said.decode()
-    assert (
-        main(["pack", str(golden_dataset), "--out", str(out), "--quiet"]) == 1
-    )  # shards of another size: another store
-    assert main(["pack", str(golden_dataset), "--out", str(out), "--quiet", "--overwrite"]) == 0
+    monkeypatch.setattr(form, "SHARD_BYTES", 100_000)
+    flush, flushed = pack.fsync_all, []
+
+    def interrupted(paths: Iterable[Path]) -> None:
+        flush(paths)
+        flushed.append(1)
+        if len(flushed) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(pack, "fsync_all", interrupted)
+    words = ["pack", str(golden_dataset), "--out", str(out), "--quiet"]
+    assert main(words) == 130
+    assert "pack and unpack go on when the same command is given again" in capsys.readouterr().err
+    assert not (out / "patches.zarr" / "pack.json").exists()
+    journal = (out / "patches.zarr" / "pack-journal.jsonl").read_text().splitlines()
+    assert len(journal) == 2, "what was begun, and the first shard"
+    assert main(words) == 0
     assert CerraData4MM(out).ids == list(range(36))
 
 

@@ -20,8 +20,8 @@ from cerradata.patches.copy import DEFAULT_LEGEND, CopyFacts, index_copy
 from cerradata.patches.index import read_index
 from cerradata.patches.info import DatasetInfo
 from cerradata.patches.layout import discover
-from cerradata.patches.remote import dataset_folder, require_local
 from cerradata.patches.split import SplitOptions, Strategy
+from cerradata.patches.store.remote import dataset_folder, require_local
 from cerradata.patches.verify import verify_dataset
 from cerradata.patches.verify.store_files import StoreFiles
 

@@ -20,8 +20,8 @@ from cerradata.core.types import Array, BoolArray, Sensor
 from cerradata.patches.index import lacking, read_index
 from cerradata.patches.info import DatasetInfo, LayerInfo
 from cerradata.patches.layout import INFO_FILE
-from cerradata.patches.remote import dataset_folder
 from cerradata.patches.source import PatchSource, open_source
+from cerradata.patches.store.remote import dataset_folder
 from cerradata.runs import RunFolder
 from cerradata.runs.folder import RECORD_FILE
 from cerradata.scenes import BandFile, Radiometry, SarUnit, Scene, SceneSource, open_scene

@@ -5,9 +5,9 @@ import time
 from cerradata.commands.show import show_lines, show_simulated
 from cerradata.core.locations import Location
 from cerradata.patches.info import DatasetInfo
-from cerradata.patches.remote import require_local
 from cerradata.patches.store import PackOptions, pack_dataset, unpack_dataset
 from cerradata.patches.store.form import STORE_FOLDER, Compression
+from cerradata.patches.store.remote import require_local
 
 
 def pack(

@@ -4,7 +4,7 @@ from cerradata.commands.show import Format, show_json, show_lines, show_scores
 from cerradata.core.errors import ConfigError
 from cerradata.core.locations import Location
 from cerradata.legend import LegendName, load_legend
-from cerradata.patches.remote import dataset_folder
+from cerradata.patches.store.remote import dataset_folder
 from cerradata.scores import read_confusion, score_confusion
 
 

@@ -10,7 +10,7 @@ from cerradata.evaluation.plots import plot_class_distribution, save_figure
 from cerradata.patches.class_weights import inverse_frequency
 from cerradata.patches.index import class_counts, lacking, read_index
 from cerradata.patches.info import DatasetInfo
-from cerradata.patches.remote import dataset_folder
+from cerradata.patches.store.remote import dataset_folder
 
 
 def stats(

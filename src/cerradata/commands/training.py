@@ -13,7 +13,7 @@ from cerradata.evaluation.testing import ScoreOptions, score_run, simulated_of, 
 from cerradata.labels import ReferenceSource
 from cerradata.mapping.map import MapConfig, map_scenes
 from cerradata.mapping.predict import PredictOptions
-from cerradata.patches.remote import dataset_folder
+from cerradata.patches.store.remote import dataset_folder
 from cerradata.runs import RunFolder
 from cerradata.scenes import SarUnit
 from cerradata.training import TrainConfig, TrainOptions

@@ -79,20 +79,34 @@ class Assemble(nn.Module):
         shape = (len(some), len(bands.bands), *some.shape[2:])
         if some.device.type == "cpu":
             image = self._memory.empty(shape, np.dtype(np.float32))
-            _fill(image.reshape(*shape[:2], -1), bands, layers, absent, then)
+            fill_on_processor(image.reshape(*shape[:2], -1), bands, layers, absent, then)
             return torch.from_numpy(image)
         filled = torch.empty(shape, dtype=torch.float32, device=some.device)
-        for layer, radiometry in bands.layers.items():
-            for first, last, start in _runs(bands.bands, radiometry.bands):
-                part = filled[:, first:last]
-                part.copy_(layers[layer][:, start : start + last - first])
-                gone = part.isfinite().logical_not()
-                if radiometry.nodata is not None:
-                    gone |= part == radiometry.nodata
-                if layer in absent:
-                    gone |= absent[layer][:, None, None, None]
-                part.masked_fill_(gone, torch.nan)
+        fill_on_device(filled, bands, layers, absent)
         return filled
+
+
+def fill_on_device(
+    image: Tensor, bands: BandSelection, layers: Mapping[str, Tensor], absent: Mapping[str, Tensor]
+) -> None:
+    """Fill (B, C, H, W) float32 on any device, without waiting for it.
+
+    Args:
+        image: What is filled.
+        bands: Its bands.
+        layers: (B, bands, H, W) stored numbers by layer, on the same device.
+        absent: (B,) bool by layer, where patches lack it.
+    """
+    for layer, radiometry in bands.layers.items():
+        for first, last, start in _runs(bands.bands, radiometry.bands):
+            part = image[:, first:last]
+            part.copy_(layers[layer][:, start : start + last - first])
+            gone = part.isfinite().logical_not()
+            if radiometry.nodata is not None:
+                gone |= part == radiometry.nodata
+            if layer in absent:
+                gone |= absent[layer][:, None, None, None]
+            part.masked_fill_(gone, torch.nan)
 
 
 def _as_int64(labels: Tensor) -> Tensor:
@@ -100,14 +114,14 @@ def _as_int64(labels: Tensor) -> Tensor:
     return torch.from_numpy(labels.numpy().astype(np.int64)) if labels.device.type == "cpu" else labels.long()
 
 
-def _fill(
+def fill_on_processor(
     image: Array,
     bands: BandSelection,
     layers: Mapping[str, Tensor],
     absent: Mapping[str, Tensor],
     then: Callable[[Array], None] | None,
 ) -> None:
-    """Fill (B, C, pixels), patch by patch."""
+    """Fill (B, C, pixels) patch by patch, and do something with each while the processor has it in its cache."""
     steps = [
         (first, last, start, radiometry, place)
         for place, radiometry in enumerate(bands.layers.values())

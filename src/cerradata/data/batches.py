@@ -44,18 +44,22 @@ class StoredBatches(Dataset[StoredBatch]):
         """Raise `DatasetError` if a file is missing."""
         self._source.require((*self._layers, *self._labels.values()), ids)
 
-    def read(self, ids: Sequence[int]) -> StoredBatch:
+    def read(self, ids: Sequence[int], *, shared: bool = False) -> StoredBatch:
         """Some patches.
+
+        Args:
+            ids: Their ids, in any order.
+            shared: Read into memory that another process can use, see `_shared`.
 
         Raises:
             DatasetError: If a file cannot be read.
         """
         batch: StoredBatch = {
-            "layers": {layer: self._tensor(layer, ids) for layer in self._layers},
+            "layers": {layer: self._tensor(layer, ids, shared=shared) for layer in self._layers},
             "id": torch.tensor(ids, dtype=torch.int64),
         }
         for name, layer in self._labels.items():
-            batch[name] = self._tensor(layer, ids)[:, 0]
+            batch[name] = self._tensor(layer, ids, shared=shared)[:, 0]
         if self._lacks:
             batch["absent"] = {
                 layer: torch.tensor([patch_id in own for patch_id in ids]) for layer, own in self._lacks.items()
@@ -66,17 +70,17 @@ class StoredBatches(Dataset[StoredBatch]):
         """Rows of the patches, of which one is read."""
         return int(self._source.read(self._labels["mask"], ids[:1]).shape[-1])
 
-    def _tensor(self, layer: str, ids: Sequence[int]) -> Tensor:
-        if get_worker_info() is None:
+    def _tensor(self, layer: str, ids: Sequence[int], *, shared: bool) -> Tensor:
+        if not shared:
             return torch.from_numpy(self._source.read(layer, ids, self._buffers.empty))
-        shared: list[Tensor] = []
+        made: list[Tensor] = []
 
         def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-            shared.append(_shared(shape, dtype))
-            return np.asarray(shared[-1].numpy())
+            made.append(_shared(shape, dtype))
+            return np.asarray(made[-1].numpy())
 
         self._source.read(layer, ids, empty)
-        return shared[-1]
+        return made[-1]
 
 
 def _shared(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Tensor:
@@ -100,4 +104,5 @@ class BatchesOf(Dataset[StoredBatch]):
 
     def __getitem__(self, positions: Sequence[int]) -> StoredBatch:
         """The patches at some positions."""
-        return self._stored.read(self._ids[np.asarray(positions)].tolist())
+        in_a_worker = get_worker_info() is not None
+        return self._stored.read(self._ids[np.asarray(positions)].tolist(), shared=in_a_worker)

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torchgeo.datamodules import NonGeoDataModule
@@ -124,6 +123,8 @@ class CerraData4MMDataModule(NonGeoDataModule):
         self.rare = None
         if batches.rare_share:
             self.rare = RareClasses(batches.rare_share).find(dataset.class_table(), dataset.ids)
+            if self.rare is None:
+                raise ConfigError("rare_share: no class has less than 1 % of the training pixels. Leave it out.")
 
     def setup(self, stage: str) -> None:
         """Open the splits that a stage ("fit", "validate", "test") needs."""
@@ -140,7 +141,8 @@ class CerraData4MMDataModule(NonGeoDataModule):
             dataloader_idx: Not used.
 
         Returns:
-            `image` (B, channels, H, W) or (B, T, C, H, W) float32, normalised; the others as `Assemble` gives them.
+            `image` (B, channels, H, W) or (B, T, C, H, W) float32, normalised; the others as `Assemble` gives them. Training
+            batches are augmented, which needs a trainer that says that it trains.
         """
         steps = self.training_steps if self.trainer and self.trainer.training else self.steps
         if self.augment is not None and self.trainer:
@@ -153,7 +155,7 @@ class CerraData4MMDataModule(NonGeoDataModule):
         rank, processes = self._processes()
         sampler = TrainingBatches(
             len(self.train_dataset),
-            self.batch_size or 1,
+            self.batches.batch_size,
             self.seed,
             rank=rank,
             processes=processes,
@@ -176,7 +178,7 @@ class CerraData4MMDataModule(NonGeoDataModule):
             raise ConfigError(
                 f"{len(dataset)} patches cannot be shared by {processes} processes: take fewer processes."
             )
-        return EvaluationBatches(len(dataset), self.batch_size or 1, rank=rank, processes=processes)
+        return EvaluationBatches(len(dataset), self.batches.batch_size, rank=rank, processes=processes)
 
     def _loader(self, dataset: CerraData4MM, sampler: TrainingBatches | EvaluationBatches) -> DataLoader[StoredBatch]:
         # batch_size=None: an item is a batch. Lightning sets the epoch of what is given as `sampler`
@@ -186,8 +188,12 @@ class CerraData4MMDataModule(NonGeoDataModule):
             batch_size=None,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,  # they know nothing of epochs: the sampler is in this process
-            pin_memory=torch.cuda.is_available(),
+            pin_memory=self._on_cuda(),
         )
+
+    def _on_cuda(self) -> bool:
+        strategy = getattr(self.trainer, "strategy", None)
+        return strategy is not None and bool(strategy.root_device.type == "cuda")
 
     def _processes(self) -> tuple[int, int]:
         """Number of this process, and of all of them."""

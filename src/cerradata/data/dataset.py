@@ -18,7 +18,7 @@ from cerradata.data.selection import Modality, choose_inputs, choose_targets, op
 from cerradata.legend import Level
 from cerradata.patches.class_table import ClassTable, class_table
 from cerradata.patches.index import read_columns
-from cerradata.patches.remote import dataset_folder
+from cerradata.patches.store.remote import dataset_folder
 
 Sample = dict[str, Any]
 

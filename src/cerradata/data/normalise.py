@@ -104,6 +104,7 @@ class Normalise(nn.Module):
         logarithms = [name == "1to1" and on_log_scale(band, statistics) for band in bands]
         self.logarithms: Tensor
         self.register_buffer("logarithms", torch.tensor(logarithms)[:, None, None], persistent=False)
+        self._all, self._any = all(logarithms), any(logarithms)
         constants = [-shift * factor for shift, factor in zip(shifts, factors, strict=True)]
         self.kernel = BandKernel(np.array(factors, np.float32), np.array(constants, np.float32), tuple(logarithms))
 
@@ -126,7 +127,7 @@ class Normalise(nn.Module):
     def overwriting(self, image: Tensor) -> Tensor:
         """The same in the place of `image` (float32), which is gone afterwards: half the memory to walk through."""
         validity = [self._validity(image, places) for places in self.sensors.values()]
-        if image.device.type == "cpu" and image.is_contiguous():
+        if _is_plain(image):
             self.kernel.overwrite(image)
         else:
             self._overwrite(image)
@@ -134,9 +135,9 @@ class Normalise(nn.Module):
 
     def _overwrite(self, image: Tensor) -> None:
         missing = image.isnan()
-        if bool(self.logarithms.all()):
+        if self._all:
             image.clamp_min_(_LEAST).log2_()
-        elif bool(self.logarithms.any()):
+        elif self._any:
             image.copy_(torch.where(self.logarithms, image.clamp_min(_LEAST).log2(), image))
         image.sub_(self.shift).mul_(self.factor).masked_fill_(missing, 0)
 
@@ -164,6 +165,12 @@ class NormaliseBatch(nn.Module):
         if image.ndim < 5:
             return {**batch, "image": self.normalise.overwriting(image)}
         return {**batch, "image": self.normalise.overwriting(image.flatten(1, 2)).reshape(image.shape)}
+
+
+def _is_plain(image: Tensor) -> bool:
+    """Whether NumPy may do it: on the processor, in one piece, and nobody records the steps for gradients or an export."""
+    recorded = image.requires_grad or torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
+    return image.device.type == "cpu" and image.is_contiguous() and not recorded
 
 
 def bands_of_sensors(bands: Sequence[str]) -> dict[str, tuple[int, ...]]:

@@ -1,13 +1,14 @@
 """Samplers of batches: which patches come together, in which order, in which process.
 
-Each yields lists of positions in a dataset's `ids`. Every order follows from seed and epoch alone.
+Each yields lists of positions in a dataset's `ids`. Every order follows from seed and epoch alone. They are distributed samplers
+by type, so that Lightning does not share their batches among processes a second time.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from torch.utils.data import Sampler
+from torch.utils.data import DistributedSampler
 
 from cerradata.core.errors import ConfigError
 from cerradata.core.types import BoolArray, CountArray
@@ -79,7 +80,7 @@ class RarePatches:
     positions: tuple[CountArray, ...]
 
 
-class TrainingBatches(Sampler[list[int]]):
+class TrainingBatches(DistributedSampler[list[int]]):
     """Batches of one epoch of training, for one of several processes.
 
     The epoch's order is cut into global batches of `batch_size` x `processes` patches. Of each, process r takes every
@@ -159,7 +160,7 @@ class TrainingBatches(Sampler[list[int]]):
         self.epoch = epoch
 
 
-class EvaluationBatches(Sampler[list[int]]):
+class EvaluationBatches(DistributedSampler[list[int]]):
     """Batches of an evaluation, for one of several processes: every position exactly once, nothing added, in order.
 
     Process r takes the r-th of `processes` runs of neighbouring positions, whose lengths differ by one at most. All processes

@@ -13,8 +13,8 @@ from cerradata.core.types import Allocate, Array
 from cerradata.patches.index import lacking
 from cerradata.patches.info import DatasetInfo
 from cerradata.patches.layout import INDEX_FILE, Layout, discover
+from cerradata.patches.store.byte_ranges import LocalBytes, RemoteBytes
 from cerradata.patches.store.form import LOCATION_FILE, hash_of_content, store_of
-from cerradata.patches.store.locations import LocalBytes, RemoteBytes
 from cerradata.patches.store.read import PackedPatches
 from cerradata.patches.stored import read_layer
 
@@ -34,7 +34,7 @@ class PatchSource(Protocol):
         """
 
     def require(self, layers: Iterable[str], ids: Sequence[int]) -> None:
-        """Raise `DatasetError` if a patch has a layer not, that is not said to lack it."""
+        """Raise `DatasetError` if one of the patches lacks one of the layers and is not said to."""
 
 
 class GeoTiffPatches:
@@ -85,6 +85,8 @@ class GeoTiffPatches:
             )
         for layer in layers:
             files, absent = self._layout.files.get(layer, {}), self._lacks.get(layer, frozenset())
+            if not files:
+                raise DatasetError(f"{root} has no file of layer {layer}. Run `cerradata verify {root}`.")
             missing = [patch_id for patch_id in ids if patch_id not in files and patch_id not in absent]
             if missing:
                 raise DatasetError(

@@ -85,6 +85,12 @@ class TrainConfig:
         if self.learning_rate <= 0:
             raise ConfigError(f"learning_rate is {self.learning_rate}: give a number above 0.")
         self.batches()
+        precision = str(self.trainer.get("precision", ""))
+        if precision.endswith("-true"):
+            raise ConfigError(
+                f"trainer: precision {precision!r} would round the stored numbers before they are normalised: take bf16-mixed, "
+                "16-mixed or 32."
+            )
         taken = sorted(_TAKEN & set(self.trainer))
         if taken:
             raise ConfigError(f"trainer: {taken[0]} is set by the run itself (`epochs`, `--quiet`, the run folder).")

@@ -77,7 +77,11 @@ class SegmentationTask(lightning.LightningModule):
 
     def _step(self, batch: dict[str, Tensor], stage: str) -> tuple[Tensor, Tensor]:
         logits = self(batch["image"])
-        loss = self.loss(logits, batch["mask"]) / self._labelled_weight(batch["mask"])
+        weight = self._labelled_weight(batch["mask"])
+        if stage == "train" and self.trainer.world_size > 1:
+            # The processes' gradients are averaged; of this loss they are those of one process with the whole batch
+            weight = torch.as_tensor(self.all_gather(weight)).sum() / self.trainer.world_size
+        loss = self.loss(logits, batch["mask"]) / weight
         self.log(
             f"{stage}_loss",
             loss,

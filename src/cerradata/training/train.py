@@ -64,7 +64,7 @@ def train(config: TrainConfig, out: Path, options: TrainOptions | None = None) -
     module, task = _prepare(config)
     run = RunFolder(out)
     trainer = _trainer(config, run, options)
-    # Only one process of a distributed training writes; the others start, or look, when it has claimed the folder
+    # Only one process of a distributed training writes
     if trainer.is_global_zero:
         _open_run(config, module.train_dataset, out, options)
     last = run.checkpoints / "last.ckpt"

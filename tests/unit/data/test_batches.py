@@ -7,6 +7,7 @@ import torch
 
 from cerradata.core.errors import ConfigError
 from cerradata.data import PUBLISHED_STATISTICS, BatchConfig, CerraData4MM, CerraData4MMDataModule, Normalise
+from cerradata.data.assembly import fill_on_device
 from cerradata.data.buffers import Buffers
 from cerradata.data.kernel import BandKernel, in_parallel
 from cerradata.patches.index import read_index
@@ -93,7 +94,8 @@ def test_memory_is_used_again_only_when_nobody_holds_it() -> None:
     del tensor
     assert buffers.empty((3, 4), np.float32).ctypes.data != address, "a part of the tensor holds it"
     del part
-    assert buffers.empty((6, 4), np.uint16).ctypes.data == address, "as many bytes, whatever they are"
+    held = [buffers.empty((6, 4), np.uint16) for _ in range(3)]
+    assert address in [array.ctypes.data for array in held], "as many bytes, whatever they are"
 
 
 def test_batches_stay_what_they_are_while_others_are_read(split_dataset: Path, packed: Path) -> None:
@@ -113,7 +115,7 @@ def test_a_dataset_walks_to_another_process(packed: Path) -> None:
     torch.testing.assert_close(other[3]["image"], dataset[3]["image"], equal_nan=True)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [1, 2])
 def test_workers_change_no_batch(packed: Path, workers: int) -> None:
     here, there = (CerraData4MMDataModule(packed, BatchConfig(4, workers=n), modality="sar") for n in (0, workers))
     here.train_dataset[0]  # files are open in this process
@@ -196,3 +198,16 @@ def test_published_statistics_repeat_the_published_numbers(packed: Path) -> None
     assert module.statistics == {band: PUBLISHED_STATISTICS[band] for band in module.train_dataset.bands}
     found = module.normalise(torch.full((1, 14, 1, 1), 400.0))[0, 12, 0, 0]
     assert float(found) == pytest.approx(0.30566, abs=1e-5)
+
+
+def test_other_devices_put_images_together_alike(split_dataset: Path) -> None:
+    dataset = CerraData4MM(split_dataset, bands=("VH", "B8A", "B02", "VV"))
+    stored = dataset.stored.read(dataset.ids[:4])
+    stored["layers"]["msi"][0, 1, 2, 3] = 0
+    stored["layers"]["sar"][1, 0, 7, 7] = torch.inf
+    absent = {"sar": torch.tensor([False, False, True, False])}
+    expected = dataset.assemble({**stored, "absent": absent})["image"]
+    found = torch.empty_like(expected)
+    fill_on_device(found, dataset.assemble.inputs, stored["layers"], absent)
+    torch.testing.assert_close(found, expected, equal_nan=True, rtol=0, atol=0)
+    assert found.isnan().any()

@@ -150,3 +150,19 @@ def test_variables_do_not_decide_which_normalisation_is_best() -> None:
     statistics = {**PUBLISHED_STATISTICS, **HEIGHTS, **INDEX}
     assert best_normalisation(statistics, ("B04", "VH", "elevation", "ndvi@dry")) == "1to1"
     assert best_normalisation({**statistics, **DECIBELS}, ("VV", "elevation")) == "0to1"
+
+
+def test_gradients_walk_through_the_normalisation() -> None:
+    normalise = Normalise(("VV",), PUBLISHED_STATISTICS, "1to1")
+    numbers = torch.full((1, 1, 2, 2), 50.0, requires_grad=True)
+    normalise(numbers).sum().backward()
+    expected = 1 / (50 * math.log(PUBLISHED_STATISTICS["VV"]["std"]))
+    torch.testing.assert_close(numbers.grad, torch.full((1, 1, 2, 2), expected))
+
+
+def test_the_normalisation_can_be_exported() -> None:
+    normalise = Normalise(BANDS, PUBLISHED_STATISTICS, "1to1", validity=True)
+    numbers = torch.full((1, 14, 4, 4), 50.0)
+    numbers[0, 3, 1, 1] = torch.nan
+    exported = torch.export.export(normalise, (numbers,)).module()
+    torch.testing.assert_close(exported(numbers), normalise(numbers))

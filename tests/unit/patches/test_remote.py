@@ -15,15 +15,14 @@ import pytest
 from cerradata.core.errors import ConfigError, DatasetError
 from cerradata.core.locations import Location
 from cerradata.data import CerraData4MM
-from cerradata.patches import remote
 from cerradata.patches.assign import assign_splits
 from cerradata.patches.index import read_index
 from cerradata.patches.info import DatasetInfo
-from cerradata.patches.remote import dataset_folder, require_local
 from cerradata.patches.source import open_source
 from cerradata.patches.split import SplitOptions
-from cerradata.patches.store import PackedPatches, pack_dataset
+from cerradata.patches.store import PackedPatches, pack_dataset, remote
 from cerradata.patches.store.pack import PackOptions
+from cerradata.patches.store.remote import dataset_folder, require_local
 
 Upload = Callable[[str], str]
 
@@ -201,7 +200,7 @@ def test_folder_goes_with_the_process_but_not_with_its_forks(packed: Path, tmp_p
     script = f"""
 import os
 from pathlib import Path
-from cerradata.patches.remote import dataset_folder
+from cerradata.patches.store.remote import dataset_folder
 folder = dataset_folder("file://{packed}")
 child = os.fork()
 if child == 0:

@@ -28,9 +28,9 @@ from cerradata.patches.index import read_index, write_index
 from cerradata.patches.info import DatasetInfo
 from cerradata.patches.layout import discover
 from cerradata.patches.source import GeoTiffPatches, PatchSource, open_source
-from cerradata.patches.store import PackedPatches, PackOptions, pack_dataset, unpack_dataset
+from cerradata.patches.store import PackedPatches, PackOptions, byte_ranges, pack_dataset, unpack_dataset
+from cerradata.patches.store.byte_ranges import ByteRange, LocalBytes, RemoteBytes
 from cerradata.patches.store.form import LOCATION_FILE, StoreInfo, hash_of_content, shard_file, shard_of
-from cerradata.patches.store.locations import ByteRange, LocalBytes, RemoteBytes
 
 Pixels = npt.NDArray[Any]
 LAYERS = ("edge_14c", "edge_7c", "msi", "sar", "semantic_14c", "semantic_7c")
@@ -135,8 +135,8 @@ def test_many_patches_are_read_by_several_threads_and_from_more_files_than_may_b
     golden_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cerradata.patches.store.form.SHARD_BYTES", 1)  # one patch a shard
-    monkeypatch.setattr("cerradata.patches.store.locations._ALONE_BYTES", 1)
-    monkeypatch.setattr("cerradata.patches.store.locations._OPEN_FILES", 5)
+    monkeypatch.setattr("cerradata.patches.store.byte_ranges._ALONE_BYTES", 1)
+    monkeypatch.setattr("cerradata.patches.store.byte_ranges._OPEN_FILES", 5)
     pack_dataset(golden_dataset, tmp_path / "packed", PackOptions(quiet=True))
     files = LocalBytes(tmp_path / "packed" / "patches.zarr")
     store = PackedPatches(range(36), lambda: files)
@@ -253,7 +253,7 @@ def test_zarr_itself_and_xarray_read_the_store(packed: Path, golden_dataset: Pat
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")  # that is the point
 @pytest.mark.parametrize("start", ["fork", "spawn"])
 def test_another_process_opens_the_files_anew(packed: Path, start: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cerradata.patches.store.locations._ALONE_BYTES", 1)  # threads, which do not survive a fork
+    monkeypatch.setattr("cerradata.patches.store.byte_ranges._ALONE_BYTES", 1)  # threads, which do not survive a fork
     store = store_in(packed)
     expected = {layer: store.read(layer, [30, 2]) for layer in LAYERS}
     with ProcessPoolExecutor(1, multiprocessing.get_context(start)) as pool:
@@ -635,3 +635,11 @@ def test_a_range_that_is_not_there_is_an_error(packed: Path) -> None:
     files.fill([])
     with pytest.raises(DatasetError, match="is cut short"):
         files.fill([ByteRange("pack.json", 10**6, memoryview(bytearray(5)))])
+
+
+def test_systems_without_positioned_reads_give_the_same(
+    packed: Path, golden_dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(byte_ranges, "_read_at", byte_ranges._seek_and_read)
+    ids = list(range(36))
+    assert_same(store_in(packed).read("msi", ids), geotiffs(golden_dataset).read("msi", ids))

@@ -10,8 +10,8 @@ from numcodecs.blosc import Blosc
 
 from cerradata.core.errors import DatasetError
 from cerradata.core.types import Allocate, Array, CountArray
+from cerradata.patches.store.byte_ranges import ByteRange, ByteStore
 from cerradata.patches.store.form import EMPTY_CHUNK, PACK_FILE, LayerShape, StoreInfo, shard_file
-from cerradata.patches.store.locations import ByteRange, ByteStore
 
 _CHECKSUM_BYTES: Final = 4
 
@@ -78,9 +78,10 @@ class PackedPatches:
         decode = self.info.compression != "none"
         wanted: list[ByteRange] = []
         encoded: list[tuple[int, bytearray]] = []
-        for place, row in enumerate(self._rows(ids)):
-            number, within = divmod(int(row), self.info.shard)
-            offset, size = (int(value) for value in self._index(layer, number)[within])
+        numbers, places = np.divmod(self._rows(ids), self.info.shard)
+        indexes = self._indexes_of(layer, numbers)
+        for place, (number, within) in enumerate(zip(numbers.tolist(), places.tolist(), strict=True)):
+            offset, size = (int(value) for value in indexes[layer, number][within])
             if offset == EMPTY_CHUNK:
                 pixels[place] = 0
                 continue
@@ -119,25 +120,31 @@ class PackedPatches:
             self._indexes: dict[tuple[str, int], Array] = {}
         return self._opened
 
-    def _index(self, layer: str, number: int) -> Array:
-        """(patches, 2) offset and size of each chunk of a shard, which stand at the end of its file."""
+    def _indexes_of(self, layer: str, numbers: CountArray) -> dict[tuple[str, int], Array]:
+        """(patches, 2) offset and size of each chunk, by layer and shard; those of `numbers` are among them."""
         files = self._files
-        if (layer, number) not in self._indexes:
-            size = 16 * self.info.shard
-            said = files.tail(shard_file(layer, number), size + _CHECKSUM_BYTES)
-            if len(said) != size + _CHECKSUM_BYTES or crc32c(said[:size]) != int.from_bytes(said[size:], "little"):
-                raise DatasetError(
-                    f"{self.name}/{shard_file(layer, number)} is damaged: pack the dataset again, or copy the file again."
-                )
-            found = np.frombuffer(said[:size], "<u8").reshape(-1, 2)
-            there = found[found[:, 0] != EMPTY_CHUNK, 1]
-            if self.info.compression == "none" and (there != self.info.layers[layer].nbytes).any():
-                raise DatasetError(
-                    f"{self.name}/{shard_file(layer, number)} holds patches of another size than {PACK_FILE} says: pack the "
-                    "dataset again, or copy it again."
-                )
-            self._indexes[layer, number] = found
-        return self._indexes[layer, number]
+        new = [number for number in dict.fromkeys(numbers.tolist()) if (layer, number) not in self._indexes]
+        size = 16 * self.info.shard + _CHECKSUM_BYTES
+        said = files.tails([shard_file(layer, number) for number in new], size) if new else []
+        for number, tail in zip(new, said, strict=True):
+            self._indexes[layer, number] = self._parsed(layer, number, tail)
+        return self._indexes
+
+    def _parsed(self, layer: str, number: int, tail: bytes) -> Array:
+        """The index of a shard, which stands at the end of its file."""
+        said, checksum = tail[:-_CHECKSUM_BYTES], tail[-_CHECKSUM_BYTES:]
+        if len(said) != 16 * self.info.shard or crc32c(said) != int.from_bytes(checksum, "little"):
+            raise DatasetError(
+                f"{self.name}/{shard_file(layer, number)} is damaged: pack the dataset again, or copy the file again."
+            )
+        found = np.frombuffer(said, "<u8").reshape(-1, 2)
+        there = found[found[:, 0] != EMPTY_CHUNK, 1]
+        if self.info.compression == "none" and (there != self.info.layers[layer].nbytes).any():
+            raise DatasetError(
+                f"{self.name}/{shard_file(layer, number)} holds patches of another size than {PACK_FILE} says: pack the "
+                "dataset again, or copy it again."
+            )
+        return found
 
     def __getstate__(self) -> dict[str, Any]:
         """Without open files and connections: another process makes its own."""

@@ -16,9 +16,9 @@ from cerradata.core.types import Array
 from cerradata.patches.index import read_index
 from cerradata.patches.layout import INDEX_FILE
 from cerradata.patches.record import content_hash
+from cerradata.patches.store.byte_ranges import LocalBytes
 from cerradata.patches.store.claim import check_workers, claim_unpacked, threads
 from cerradata.patches.store.form import FILES_FOLDER, LOCATION_FILE, hash_of_content, store_of
-from cerradata.patches.store.locations import LocalBytes
 from cerradata.patches.store.pack import copy_beside
 from cerradata.patches.store.read import PackedPatches
 

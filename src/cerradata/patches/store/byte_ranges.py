@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final, NamedTuple, Protocol
 
 import fsspec
@@ -14,6 +15,7 @@ from cerradata.core.errors import DatasetError
 _OPEN_FILES: Final = 192
 """Shards that are kept open: a process may usually have 1,024 files."""
 _READERS: Final = 4
+_REQUESTS: Final = 32
 _ALONE_BYTES: Final = 1 << 20
 """Below this, threads cost more than they bring."""
 
@@ -38,11 +40,19 @@ class ByteStore(Protocol):
             DatasetError: If a file is missing or too short.
         """
 
-    def tail(self, file: str, size: int) -> bytes:
-        """The last bytes of a file."""
+    def tails(self, files: Sequence[str], size: int) -> list[bytes]:
+        """The last bytes of several files; fewer of a file that is shorter.
+
+        Raises:
+            DatasetError: If a file is missing or cannot be read.
+        """
 
     def text(self, file: str) -> str:
-        """A small file."""
+        """A small file, as text.
+
+        Raises:
+            DatasetError: If it is missing or cannot be read.
+        """
 
 
 class LocalBytes:
@@ -54,13 +64,18 @@ class LocalBytes:
         self.name = str(root)
         self._open: OrderedDict[str, int] = OrderedDict()
         self._readers: ThreadPoolExecutor | None = None
+        self._lock = Lock()
 
     def fill(self, ranges: Sequence[ByteRange]) -> None:
         """See `ByteStore`. Several readers at once: a disk answers many requests sooner than one after the other."""
+        with self._lock:  # another thread must not close what this one reads
+            self._fill_all(ranges)
+
+    def _fill_all(self, ranges: Sequence[ByteRange]) -> None:
         if len(ranges) > _OPEN_FILES and len({file for file, _, _ in ranges}) > _OPEN_FILES:
             ordered = sorted(ranges, key=lambda wanted: wanted.file)
             for first in range(0, len(ordered), _OPEN_FILES):
-                self.fill(ordered[first : first + _OPEN_FILES])
+                self._fill_all(ordered[first : first + _OPEN_FILES])
             return
         found = [(self._descriptor(file), offset, into, file) for file, offset, into in ranges]
         if sum(into.nbytes for _, _, into, _ in found) < _ALONE_BYTES:
@@ -72,11 +87,17 @@ class LocalBytes:
         while len(self._open) > _OPEN_FILES:
             os.close(self._open.popitem(last=False)[1])
 
-    def tail(self, file: str, size: int) -> bytes:
+    def tails(self, files: Sequence[str], size: int) -> list[bytes]:
         """See `ByteStore`."""
+        with self._lock:
+            return [self._tail(file, size) for file in files]
+
+    def _tail(self, file: str, size: int) -> bytes:
         descriptor = self._descriptor(file)
         try:
-            return os.pread(descriptor, size, max(0, os.fstat(descriptor).st_size - size))
+            start = max(0, os.fstat(descriptor).st_size - size)
+            found = bytearray(size)
+            return bytes(found[: _read_at(descriptor, memoryview(found), start)])
         except OSError as error:
             raise self._unreadable(file, error) from error
 
@@ -103,7 +124,7 @@ class LocalBytes:
             done = 0
             while done < into.nbytes:  # a network disk may give less than was asked for
                 try:
-                    got = os.preadv(descriptor, [into[done:]], offset + done)
+                    got = _read_at(descriptor, into[done:], offset + done)
                 except OSError as error:
                     raise self._unreadable(file, error) from error
                 if got == 0:
@@ -115,7 +136,7 @@ class LocalBytes:
             self._open.move_to_end(file)
             return self._open[file]
         try:
-            self._open[file] = os.open(self.root / file, os.O_RDONLY)
+            self._open[file] = os.open(self.root / file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         except OSError as error:
             raise self._unreadable(file, error) from error
         return self._open[file]
@@ -124,6 +145,22 @@ class LocalBytes:
         return DatasetError(
             f"{self.root / file} cannot be read ({error.strerror}): copy it again, or pack the dataset again."
         )
+
+
+def _read_at_once(descriptor: int, into: memoryview, offset: int) -> int:
+    return os.preadv(descriptor, [into], offset)
+
+
+def _seek_and_read(descriptor: int, into: memoryview, offset: int) -> int:
+    with _SEEKING:  # the readers share the place in a file
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        data = os.read(descriptor, into.nbytes)
+    into[: len(data)] = data
+    return len(data)
+
+
+_SEEKING: Final = Lock()
+_read_at = _read_at_once if hasattr(os, "preadv") else _seek_and_read  # Windows has no `preadv`
 
 
 class RemoteBytes:
@@ -156,9 +193,10 @@ class RemoteBytes:
                 raise DatasetError(f"{self.name}: {path} cannot be read ({said}).")
             into[:] = data
 
-    def tail(self, file: str, size: int) -> bytes:
-        """See `ByteStore`."""
-        return bytes(self._asked(file, start=-size))
+    def tails(self, files: Sequence[str], size: int) -> list[bytes]:
+        """See `ByteStore`. All are asked for at once: there may be one for each patch of a batch."""
+        with ThreadPoolExecutor(min(_REQUESTS, max(1, len(files)))) as pool:
+            return list(pool.map(lambda file: bytes(self._asked(file, start=-size)), files))
 
     def text(self, file: str) -> str:
         """See `ByteStore`."""
