@@ -210,3 +210,55 @@ def test_training_of_two_processes_from_the_command_line(dataset_copy: Path, tmp
 
 if __name__ == "__main__":
     work(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
+
+
+def test_a_trainer_of_others_shares_nothing_a_second_time(dataset_copy: Path, tmp_path: Path) -> None:
+    """Lightning shares the batches of samplers among processes itself, unless they are distributed ones."""
+    assign_splits(dataset_copy, SplitOptions("random", seed=3, val_share=0.2, test_share=0.2))
+    script = tmp_path / "train.py"
+    script.write_text(TRAINER_OF_OTHERS)
+    done = subprocess.run(
+        [sys.executable, str(script), str(dataset_copy), str(tmp_path)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    seen = [json.loads((tmp_path / f"rank-{rank}.json").read_text()) for rank in range(PROCESSES)]
+    assert sorted(i for own in seen for i in own["val"]) == CerraData4MM(dataset_copy, "val").ids
+    for epoch in ("0", "1"):
+        trained = [i for own in seen for i in own["train"][epoch]]
+        assert len(set(trained)) == len(trained)
+        assert len(trained) >= len(CerraData4MM(dataset_copy, "train")) - 2 * PROCESSES + 1
+    assert seen[0]["train"]["0"] != seen[0]["train"]["1"], "epochs differ"
+
+
+TRAINER_OF_OTHERS = """
+import json, sys
+import lightning, torch
+from cerradata.data import BatchConfig, CerraData4MMDataModule
+
+class Looking(lightning.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Conv2d(2, 1, 1)
+        self.seen = {"train": {}, "val": []}
+    def training_step(self, batch, number):
+        self.seen["train"].setdefault(self.current_epoch, []).extend(batch["id"].tolist())
+        return self.layer(batch["image"]).mean()
+    def validation_step(self, batch, number):
+        if self.current_epoch == 1:
+            self.seen["val"].extend(batch["id"].tolist())
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), 0.1)
+
+if __name__ == "__main__":
+    module = CerraData4MMDataModule(sys.argv[1], BatchConfig(2), modality="sar")
+    task = Looking()
+    trainer = lightning.Trainer(accelerator="cpu", devices=2, strategy="ddp", max_epochs=2, logger=False,
+                                enable_checkpointing=False, enable_progress_bar=False, num_sanity_val_steps=0)
+    trainer.fit(task, module)
+    with open(f"{sys.argv[2]}/rank-{trainer.global_rank}.json", "w") as file:
+        json.dump(task.seen, file)
+"""

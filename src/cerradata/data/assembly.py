@@ -41,7 +41,7 @@ class Assemble(nn.Module):
 
         Returns:
             `image` (B, C, H, W) or (B, T, C, H, W) float32; `mask` and, if they were read, `edge` (B, H, W) int64; `targets`
-            (B, T, H, W) float32, where there are some; `id` (B,).
+            (B, T, H, W) float32, where there are some; `id` and, of a loader, `draw` (B,).
         """
         layers, absent = batch["layers"], batch.get("absent", {})
         image = (
@@ -52,6 +52,8 @@ class Assemble(nn.Module):
         if self._windows:
             image = image.reshape(len(image), self._windows, -1, *image.shape[2:])
         assembled = {"image": image, "mask": _as_int64(batch["mask"]), "id": batch["id"]}
+        if "draw" in batch:
+            assembled["draw"] = batch["draw"]
         if "edge" in batch:
             assembled["edge"] = _as_int64(batch["edge"])
         if self.targets.bands:

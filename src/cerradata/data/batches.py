@@ -1,7 +1,7 @@
 """Many patches at once, read as they are stored."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -10,13 +10,18 @@ from torch.utils.data import Dataset, get_worker_info
 
 from cerradata.core.types import Array
 from cerradata.data.buffers import Buffers
+from cerradata.data.samplers import times_and_positions
 from cerradata.data.selection import BandSelection, OpenedDataset
 from cerradata.legend import Level
 from cerradata.patches.layout import edge_layer, semantic_layer
 
 StoredBatch = dict[str, Any]
-"""`layers`: (B, bands, H, W) by layer, in the stored type; `mask` and `edge`: (B, H, W) in theirs; `id`: (B,) int64; `absent`: by
-layer (B,) bool, where some patches lack it."""
+"""`layers`: (B, bands, H, W) by layer, in the stored type; `mask` and `edge`: (B, H, W) in theirs; `id`: (B,) int64;
+`absent`: by layer (B,) bool, where some patches lack it; `draw`: (B,) int64, what random draws are keyed on: the id, and how
+often the patch came before in the epoch."""
+
+_TIMES: Final = 1 << 48
+"""Ids are smaller."""
 
 
 class StoredBatches(Dataset[StoredBatch]):
@@ -102,7 +107,13 @@ class BatchesOf(Dataset[StoredBatch]):
         self._stored = stored
         self._ids = np.asarray(ids, np.int64)
 
-    def __getitem__(self, positions: Sequence[int]) -> StoredBatch:
-        """The patches at some positions."""
-        in_a_worker = get_worker_info() is not None
-        return self._stored.read(self._ids[np.asarray(positions)].tolist(), shared=in_a_worker)
+    def __getitem__(self, given: Sequence[int]) -> StoredBatch:
+        """The patches at some positions, as samplers give them (see `times_and_positions`).
+
+        Raises:
+            DatasetError: If a file cannot be read.
+        """
+        times, positions = times_and_positions(given, len(self._ids))
+        ids = self._ids[positions]
+        batch = self._stored.read(ids.tolist(), shared=get_worker_info() is not None)
+        return {**batch, "draw": torch.from_numpy(ids + times * _TIMES)}

@@ -98,7 +98,8 @@ class TrainingBatches(DistributedSampler[list[int]]):
     again, except that one that the global batch has already waits for the next, as long as its class has another. The
     other places are filled in the epoch's order without replacement. An epoch still means the same number of batches of the
     same sizes: it visits about 1 - `share` of the patches once, other ones in each epoch, and beside them patches with rare
-    classes as often as their places ask for, in a small class many times.
+    classes as often as their places ask for, in a small class many times. So that augmentation can make something else of it
+    each time, a patch that comes again in an epoch is given as position + times * `size`, see `times_and_positions`.
 
     Attributes:
         epoch: Set it at the start of each epoch, before the batches are asked for.
@@ -146,6 +147,7 @@ class TrainingBatches(DistributedSampler[list[int]]):
         # The epoch is taken when the first batch is asked for: Lightning makes an iterator before it sets the epoch
         order = generator(self.seed, self.epoch, 0, "order").permutation(self.size)
         turns = None if self.rare is None else _Turns(self.rare, self.size, self.seed, self.epoch)
+        seen = [0] * self.size
         start = 0
         for size in self._sizes:
             places = 0 if self.rare is None else min(size, max(1, round(self.rare.share * size)))
@@ -153,11 +155,26 @@ class TrainingBatches(DistributedSampler[list[int]]):
             start += size - places
             drawn = [] if turns is None else turns.take(places, ordinary)
             # Rare ones first: every `processes`-th patch then has an equal share of them
-            yield [*drawn, *ordinary.tolist()][self.rank :: self.processes]
+            positions = [*drawn, *ordinary.tolist()]
+            for place, position in enumerate(positions):
+                positions[place] += seen[position] * self.size
+                seen[position] += 1
+            yield positions[self.rank :: self.processes]
 
     def set_epoch(self, epoch: int) -> None:
         """Set `epoch`: Lightning and other trainers call this at the start of each epoch."""
         self.epoch = epoch
+
+
+def times_and_positions(given: Sequence[int], size: int) -> tuple[CountArray, CountArray]:
+    """How often each patch came before in the epoch, and its position, of what `TrainingBatches` gives.
+
+    Args:
+        given: A batch.
+        size: Patches of the training dataset.
+    """
+    times, positions = np.divmod(np.asarray(given, np.int64), size)
+    return times, positions
 
 
 class EvaluationBatches(DistributedSampler[list[int]]):

@@ -1,3 +1,4 @@
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -5,7 +6,8 @@ import pytest
 import torch
 
 from cerradata.core.errors import ConfigError, DatasetError
-from cerradata.data import AugmentationConfig, BatchConfig, CerraData4MM, CerraData4MMDataModule, Normalise
+from cerradata.data import AugmentationConfig, BatchConfig, CerraData4MM, CerraData4MMDataModule, Normalise, datamodule
+from cerradata.data.samplers import RareClasses
 
 FLIPS = AugmentationConfig(flips=True, turns=True)
 
@@ -103,3 +105,16 @@ def test_dataset_without_splits_is_refused(golden_dataset: Path) -> None:
 def test_unknown_normalisation_is_refused(split_dataset: Path) -> None:
     with pytest.raises(ConfigError, match="no normalisation"):
         CerraData4MMDataModule(split_dataset, BatchConfig(normalisation="whitening"))
+
+
+def test_a_rare_patch_looks_different_each_time_it_comes(split_dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datamodule, "RareClasses", partial(RareClasses, below=0.1))
+    how = BatchConfig(8, augmentation=FLIPS, rare_share=0.5)
+    module = CerraData4MMDataModule(split_dataset, how, modality="sar", seed=2)
+    views: dict[int, list[torch.Tensor]] = {}
+    for batch in batches(module):
+        for patch_id, image in zip(batch["id"].tolist(), batch["image"], strict=True):
+            views.setdefault(patch_id, []).append(image)
+    repeated = [own for own in views.values() if len(own) > 3]
+    assert repeated
+    assert any(not torch.equal(own[0], other) for own in repeated for other in own[1:])

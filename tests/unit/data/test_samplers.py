@@ -6,7 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cerradata.core.errors import ConfigError, DatasetError
-from cerradata.data.samplers import EvaluationBatches, RareClasses, RarePatches, TrainingBatches
+from cerradata.data.samplers import EvaluationBatches, RareClasses, RarePatches, TrainingBatches, times_and_positions
 from cerradata.patches.class_table import ClassTable
 
 sizes = st.integers(1, 200)
@@ -15,8 +15,9 @@ process_counts = st.integers(1, 5)
 
 
 def epoch_of(sampler: TrainingBatches, epoch: int) -> list[list[int]]:
+    """Positions of an epoch, batch by batch."""
     sampler.set_epoch(epoch)
-    batches = list(sampler)
+    batches = [times_and_positions(batch, sampler.size)[1].tolist() for batch in sampler]
     assert len(batches) == len(sampler)
     return batches
 
@@ -165,6 +166,19 @@ def test_no_patch_twice_in_a_batch_if_its_class_has_another() -> None:
     for epoch in range(5):
         for batch in epoch_of(TrainingBatches(24, 8, 0, rare=rare), epoch):
             assert len(set(batch)) == len(batch)
+
+
+def test_a_patch_that_comes_again_says_so() -> None:
+    rare = rare_patches(0.5, [0], [1, 2])
+    whole = [value for batch in TrainingBatches(40, 8, 0, rare=rare) for value in batch]
+    assert len(set(whole)) == len(whole)
+    times, positions = times_and_positions(whole, 40)
+    for position in set(positions.tolist()):
+        own = times[positions == position].tolist()
+        assert own == list(range(len(own)))
+    assert max(times) > 5
+    ranks = [list(TrainingBatches(40, 4, 0, rank=rank, processes=2, rare=rare)) for rank in (0, 1)]
+    assert sorted(value for batches in ranks for batch in batches for value in batch) == sorted(whole)
 
 
 def test_rare_patches_differ_from_epoch_to_epoch() -> None:

@@ -62,7 +62,8 @@ class Augment(nn.Module):
 
         Args:
             batch: `image` (B, C, H, W) or (B, T, C, H, W) float32 stored numbers, NaN = no data; `mask` and, where there are
-                some, `edge` (B, H, W) int64 and `targets` (B, T, H, W) float32; `id` (B) int64. All else is passed on.
+                some, `edge` (B, H, W) int64 and `targets` (B, T, H, W) float32; `id` (B,) int64, or `draw` (B,) in its place
+                where a patch may come several times in an epoch. All else is passed on.
 
         Returns:
             The same with H = W = `crop` where there is one. A modality that is lost is NaN.
@@ -72,7 +73,7 @@ class Augment(nn.Module):
         """
         if not self.config.active:
             return batch
-        ids: list[int] = batch["id"].tolist()
+        ids: list[int] = batch["draw" if "draw" in batch else "id"].tolist()
         moved = {**batch, **self._moved(batch, ids)} if self.config.moves else batch
         if self.config.jitters or self.config.modality_dropout:
             image = _as_bands(moved["image"])
