@@ -18,8 +18,8 @@ import zarr
 
 from cerradata.patches.index import read_index
 from cerradata.patches.store import PackedPatches
-from cerradata.patches.store.form import STORE_FOLDER
 from cerradata.patches.store.byte_ranges import LocalBytes
+from cerradata.patches.store.form import STORE_FOLDER
 
 LAYERS = ("msi", "sar", "semantic_14c")
 BATCH, BATCHES = 32, 60

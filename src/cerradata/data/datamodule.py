@@ -1,5 +1,6 @@
 """`CerraData4MMDataModule`: the splits of a dataset as loaders of normalised batches."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,16 @@ class BatchConfig:
             raise ConfigError("fraction and shots both choose training patches: give one of them.")
         if not 0 <= self.rare_share <= 1:
             raise ConfigError(f"rare_share is {self.rare_share}: give a share of each batch, 0 to 1.")
+
+
+class _LateLoader(DataLoader[StoredBatch]):
+    """Asks its workers for batches when the first one is wanted.
+
+    Lightning makes the iterator of a resumed training before it knows the epoch, and workers read ahead.
+    """
+
+    def __iter__(self) -> Iterator[StoredBatch]:  # type: ignore[override]  # an iterator all the same
+        yield from super().__iter__()
 
 
 class CerraData4MMDataModule(NonGeoDataModule):
@@ -182,7 +193,7 @@ class CerraData4MMDataModule(NonGeoDataModule):
 
     def _loader(self, dataset: CerraData4MM, sampler: TrainingBatches | EvaluationBatches) -> DataLoader[StoredBatch]:
         # batch_size=None: an item is a batch. Lightning sets the epoch of what is given as `sampler`
-        return DataLoader(
+        return _LateLoader(
             BatchesOf(dataset.stored, dataset.ids),
             sampler=sampler,
             batch_size=None,

@@ -109,12 +109,12 @@ def test_unknown_normalisation_is_refused(split_dataset: Path) -> None:
 
 def test_a_rare_patch_looks_different_each_time_it_comes(split_dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datamodule, "RareClasses", partial(RareClasses, below=0.1))
-    how = BatchConfig(8, augmentation=FLIPS, rare_share=0.5)
+    how = BatchConfig(8, augmentation=FLIPS, rare_share=1.0)
     module = CerraData4MMDataModule(split_dataset, how, modality="sar", seed=2)
     views: dict[int, list[torch.Tensor]] = {}
     for batch in batches(module):
         for patch_id, image in zip(batch["id"].tolist(), batch["image"], strict=True):
             views.setdefault(patch_id, []).append(image)
-    repeated = [own for own in views.values() if len(own) > 3]
+    repeated = [own for own in views.values() if len(own) > 1]
     assert repeated
     assert any(not torch.equal(own[0], other) for own in repeated for other in own[1:])

@@ -140,17 +140,20 @@ def test_same_seed_gives_the_same_weights(fast: Training, tmp_path: Path) -> Non
     assert any((array != weights(other)[name]).any() for name, array in weights(first).items())
 
 
+JITTER = AugmentationConfig(flips=True, crop=16, msi_gain=0.2, sar_gain=1.0, modality_dropout=0.5)
+
+
+@pytest.mark.parametrize("options", [{}, {"fraction": 0.6, "validity": True, "augmentation": JITTER, "workers": 1}])
 def test_resumed_training_gives_what_an_uninterrupted_one_gives(
-    fast: Training, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fast: Training, options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = train(fast(), tmp_path / "whole", QUIET)
+    whole = train(fast(**options), tmp_path / "whole", QUIET)
     out = tmp_path / "resumed"
-    interrupted(fast(), out, 0, monkeypatch)
-    interrupted(fast(), out, 2, monkeypatch)
-    interrupted(fast(), out, 3, monkeypatch)
+    for epoch in (0, 2, 3):
+        interrupted(fast(**options), out, epoch, monkeypatch)
     with pytest.raises(RunError, match=r"half-written.*--resume"):
         RunFolder(out).read()
-    resumed = train(fast(), out, RESUME)
+    resumed = train(fast(**options), out, RESUME)
     assert_same_weights(resumed, whole)
     ours, theirs = resumed.history(), whole.history()
     assert list(ours["epoch"]) == [0, 1, 2, 3]
