@@ -160,3 +160,9 @@ def test_validity_channels_tell_which_sensor_a_patch_lacks(indexed: Path) -> Non
         assert (validity[patch, 1] == radar).all()
     without = batch["image"][1, [dataset.bands.index("VV"), dataset.bands.index("VH")]]
     assert not without.any(), "what is not there is 0, the middle of what is there"
+
+
+def test_patches_without_the_only_sensor_are_left_out(indexed: Path) -> None:
+    assert set(CerraData4MM(indexed, modality="sar").ids) == set(range(36)) - set(NO_SAR)
+    assert set(CerraData4MM(indexed, modality="msi").ids) == set(range(36)) - set(NO_MSI)
+    assert len(CerraData4MM(indexed)) == 36

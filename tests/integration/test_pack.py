@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 import rasterio
 import tifffile
+import zarr
 
 from cerradata.commands.main import main
+from cerradata.core.errors import DatasetError
 from cerradata.data import CerraData4MM
 from cerradata.patches.index import read_index, write_index
 from cerradata.patches.info import DatasetInfo, LayerInfo
@@ -37,6 +39,7 @@ _PROGRAM = f"""
 import sys
 import cerradata.patches.store.form as form
 from cerradata.commands.main import main
+from cerradata.core.errors import DatasetError
 form.SHARD_BYTES = {PATCHES_A_SHARD} * 12 * 32 * 32 * 2
 sys.exit(main(sys.argv[1:]))
 """
@@ -379,3 +382,55 @@ def test_wrong_usage(golden_dataset: Path, tmp_path: Path, capsys: Capture) -> N
             main([str(word) for word in words])
         assert caught.value.code == 2
     assert not out.exists()
+
+
+def test_a_store_is_not_given_up_for_one_that_cannot_be_made(dataset_copy: Path, capsys: Capture) -> None:
+    assert main(["pack", str(dataset_copy), "--quiet"]) == 0
+    patches = CerraData4MM(dataset_copy)
+    before = patches[3]["image"]
+    damaged = next((dataset_copy / "sar_images").glob("*_3.tif"))
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[: len(whole) // 2])
+    assert main(["pack", str(dataset_copy), "--quiet", "--overwrite", "--compression", "lz4"]) == 1
+    assert damaged.name in capsys.readouterr().err
+    shutil.rmtree(dataset_copy / "msi_images")
+    assert main(["pack", str(dataset_copy), "--quiet", "--overwrite"]) == 1
+    assert "has no files of layer msi" in capsys.readouterr().err
+    np.testing.assert_array_equal(CerraData4MM(dataset_copy)[3]["image"], before)
+
+
+def test_geotiffs_are_not_given_up_for_those_of_a_damaged_store(
+    golden_dataset: Path, dataset_copy: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    store = tmp_path / "packed"
+    assert main(["pack", str(golden_dataset), "--out", str(store), "--quiet"]) == 0
+    shard = store / "patches.zarr" / "msi" / "c" / "0" / "0" / "0" / "0"
+    content = bytearray(shard.read_bytes())
+    content[1000] ^= 1
+    shard.write_bytes(content)
+    assert main(["unpack", str(store), "--out", str(dataset_copy), "--overwrite", "--quiet"]) == 1
+    assert "the store is damaged" in capsys.readouterr().err
+    assert main(["verify", str(dataset_copy), "--quiet"]) == 0
+
+
+def test_an_unfinished_store_is_named(golden_dataset: Path, tmp_path: Path, capsys: Capture) -> None:
+    store = tmp_path / "packed"
+    assert main(["pack", str(golden_dataset), "--out", str(store), "--quiet"]) == 0
+    (store / "patches.zarr" / "pack.json").unlink()
+    with pytest.raises(DatasetError, match=r"is unfinished: it has no pack\.json"):
+        CerraData4MM(store)
+    (store / "patches.url").write_text("../elsewhere\n")
+    with pytest.raises(DatasetError, match=r"patches\.url holds '\.\./elsewhere'"):
+        CerraData4MM(store)
+
+
+def test_verify_looks_at_what_other_software_reads(golden_dataset: Path, tmp_path: Path, capsys: Capture) -> None:
+    store = tmp_path / "packed"
+    assert main(["pack", str(golden_dataset), "--out", str(store), "--quiet"]) == 0
+    ids = zarr.open_group(store / "patches.zarr", mode="r+")["id"]
+    ids[:] = ids[:][::-1]
+    assert main(["verify", str(store), "--quiet"]) == 1
+    assert "are not the ids of index.parquet" in capsys.readouterr().out
+    (store / "patches.zarr" / "zarr.json").unlink()
+    assert main(["verify", str(store), "--quiet"]) == 1
+    assert "cannot be opened as a Zarr group" in capsys.readouterr().out

@@ -41,6 +41,7 @@ def train(
     show_simulated(record.simulated)
     show_lines(
         [
+            f"trained on {len(record.split_ids['train']):,} patches, validated on {len(record.split_ids['val']):,}",
             f"{out}: best epoch {best.get('epoch', 0):.0f} with macro F1 {best.get('val_macro_f1', 0):.2f} % and mean IoU "
             f"{best.get('val_mean_iou', 0):.2f} % on the validation split",
             f"Next: cerradata test {out} --data {settings.data}",

@@ -57,7 +57,7 @@ class CerraData4MM(NonGeoDataset):
 
         Args:
             root: The dataset's folder, or the URI of a packed one in an object store (`s3://bucket/dataset`).
-            split: "train", "val" or "test"; None takes every patch.
+            split: "train", "val" or "test"; None takes every patch. Patches that lack every sensor of the image are left out.
             modality: "msi", "sar" or "msi+sar" (MSI bands first).
             level: Level of the labels, counted from coarse = 1; the finest by default.
             bands: Bands to give, by name and in this order; by default all of the modality. Variables may be among them.
@@ -90,7 +90,7 @@ class CerraData4MM(NonGeoDataset):
             inputs, self.time_windows = inputs.by_time()
         self.bands, self.targets = inputs.bands, chosen_targets.bands
         self.radiometry = opened.of_modality(modality) | dict(inputs.layers)
-        self.ids = opened.ids(split)
+        self.ids = [patch_id for patch_id in opened.ids(split) if not opened.is_empty(patch_id, inputs)]
         self.stored = StoredBatches(opened, inputs, chosen_targets, self.level, edges=edges)
         self.stored.require(self.ids)
         self.assemble = Assemble(inputs, chosen_targets, windows=len(self.time_windows))
@@ -109,7 +109,14 @@ class CerraData4MM(NonGeoDataset):
         return class_table(read_columns(self.root, (f"pixels_l{self.level.number}",)), self.level.number).of(self.ids)
 
     def only(self, ids: Sequence[int]) -> "CerraData4MM":
-        """The same dataset with some of its patches."""
+        """The same dataset with some of its patches.
+
+        Raises:
+            DatasetError: If one of them is not among its patches.
+        """
+        strange = sorted(set(ids) - set(self.ids))
+        if strange:
+            raise DatasetError(f"Patch {strange[0]} is not among the {len(self.ids)} patches of this dataset.")
         chosen = copy(self)
         chosen.ids = sorted(ids)
         return chosen

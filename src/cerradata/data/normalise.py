@@ -223,8 +223,8 @@ def _shift_and_factor(band: str, statistics: BandStatistics, name: Normalisation
     if name == "percentile":
         if "q05" not in own or "q95" not in own:
             raise ConfigError(
-                f"There are no quantiles of band {band!r}, which `percentile` needs: run `cerradata index --overwrite`, or "
-                "choose another normalisation."
+                f"There are no quantiles of band {band!r}, which `percentile` needs: none were published; of a dataset "
+                "`cerradata index --overwrite` finds them. Or choose another normalisation."
             )
         return own["q05"], _reciprocal(own["q95"] - own["q05"])
     if name == "0to1":

@@ -14,7 +14,7 @@ from cerradata.legend import Legend, load_legend
 from cerradata.patches.copy import CopyFacts, copy_radiometries, labelled_levels
 from cerradata.patches.index import ids_of_split, lacking, read_columns
 from cerradata.patches.info import DatasetInfo
-from cerradata.patches.layout import INFO_FILE, JOURNAL_FILE, discover
+from cerradata.patches.layout import INFO_FILE, JOURNAL_FILE, SENSOR_LAYERS, discover
 from cerradata.patches.source import GeoTiffPatches, PatchSource, open_source
 from cerradata.scenes import Radiometry
 
@@ -71,6 +71,11 @@ class OpenedDataset:
                 f"index {self.root}` and `cerradata split {self.root}`."
             )
         return ids
+
+    def is_empty(self, patch_id: int, inputs: "BandSelection") -> bool:
+        """Whether a patch lacks every layer of a sensor that the image has."""
+        sensors = [layer for layer in inputs.layers if layer in SENSOR_LAYERS]
+        return bool(sensors) and all(patch_id in self.lacks.get(layer, ()) for layer in sensors)
 
     @property
     def variables(self) -> dict[str, Radiometry]:
@@ -166,7 +171,7 @@ def open_dataset(root: Path) -> OpenedDataset:
         legend=legend,
         layers=copy_radiometries(layout, CopyFacts()),
         levels=labelled_levels(layout, legend),
-        statistics=PUBLISHED_STATISTICS,
+        statistics={band: dict(values) for band, values in PUBLISHED_STATISTICS.items()},
         descriptions={},
         index=None,
         splits=layout.splits,

@@ -45,9 +45,25 @@ def choose_statistics(dataset: CerraData4MM, name: StatisticsName) -> BandStatis
                     f"No statistics of {missing[0]!r} were published: there are those of {', '.join(PUBLISHED_STATISTICS)}. "
                     "Give `statistics` dataset or train."
                 )
-            return {band: PUBLISHED_STATISTICS[base_band(band)] for band in dataset.bands}
+            _require_published_numbers(dataset)
+            return {band: dict(PUBLISHED_STATISTICS[base_band(band)]) for band in dataset.bands}
         case _:
             raise ConfigError(f"There are no statistics {name!r}: there are dataset, train and published.")
+
+
+def _require_published_numbers(dataset: CerraData4MM) -> None:
+    """The published statistics are of reflectance x 10000 + 1000 and of amplitudes."""
+    for layer, own in dataset.radiometry.items():
+        if own.sensor == "sentinel-1" and own.unit != "amplitude":
+            raise ConfigError(
+                f"The published statistics of {layer} are of amplitudes, this dataset has {own.unit}: give `statistics` "
+                "dataset or train."
+            )
+        if own.sensor == "sentinel-2" and not np.allclose((own.scale, own.offset), (1e-4, -0.1)):
+            raise ConfigError(
+                f"The published statistics of {layer} are of reflectance x 10000 + 1000, this dataset has scale {own.scale:g} "
+                f"and offset {own.offset:g}: give `statistics` dataset or train."
+            )
 
 
 def _measured(dataset: CerraData4MM) -> BandStatistics:

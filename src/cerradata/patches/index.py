@@ -88,6 +88,8 @@ def read_columns(root: Path, columns: Sequence[str]) -> pd.DataFrame:
 
 def _read(root: Path, read: Callable[[Path], Table]) -> Table:
     path = root / INDEX_FILE
+    if not root.is_dir():
+        raise DatasetError(f"There is no dataset folder {root}.")
     if not path.is_file():
         raise DatasetError(f"{root} has no {INDEX_FILE}: run `cerradata index {root}` to make it for a copy.")
     try:

@@ -14,7 +14,7 @@ from cerradata.patches.index import lacking
 from cerradata.patches.info import DatasetInfo
 from cerradata.patches.layout import INDEX_FILE, Layout, discover
 from cerradata.patches.store.byte_ranges import LocalBytes, RemoteBytes
-from cerradata.patches.store.form import LOCATION_FILE, hash_of_content, store_of
+from cerradata.patches.store.form import LOCATION_FILE, PACK_FILE, STORE_FOLDER, hash_of_content, store_of
 from cerradata.patches.store.read import PackedPatches
 from cerradata.patches.stored import read_layer
 
@@ -108,13 +108,40 @@ def open_source(root: Path, info: DatasetInfo | None, index: pd.DataFrame | None
     """
     url, store = root / LOCATION_FILE, store_of(root)
     if index is not None and (store is not None or url.is_file()):
-        connect = partial(LocalBytes, store) if store is not None else partial(RemoteBytes, url.read_text().strip())
-        patches = PackedPatches([int(i) for i in index["id"]], connect)
+        ids = [int(i) for i in index["id"]]
+        patches = PackedPatches(ids, partial(LocalBytes, store)) if store is not None else _remote(url, ids)
         if patches.info.content != hash_of_content(index):
             raise DatasetError(
                 f"{patches.name} was packed from other patches than {root / INDEX_FILE} lists: run `cerradata pack {root} "
                 "--overwrite`, or remove it."
             )
         return patches
+    if (root / STORE_FOLDER).is_dir() and index is not None and not _has_geotiffs(root, info):
+        raise DatasetError(
+            f"{root / STORE_FOLDER} is unfinished: it has no {PACK_FILE}. Run `cerradata pack` again, or copy it again, with "
+            f"{PACK_FILE} last."
+        )
     folders = {} if info is None else {name: layer.folder for name, layer in info.layers.items()}
     return GeoTiffPatches(discover(root, folders), {} if index is None else lacking(index))
+
+
+def _has_geotiffs(root: Path, info: DatasetInfo | None) -> bool:
+    try:
+        return bool(
+            discover(root, {} if info is None else {name: own.folder for name, own in info.layers.items()}).files
+        )
+    except DatasetError:
+        return False
+
+
+def _remote(pointer: Path, ids: Sequence[int]) -> PackedPatches:
+    url = pointer.read_text(encoding="utf-8").strip()
+    if url.endswith("://") or not ("://" in url or Path(url).is_absolute()):
+        raise DatasetError(
+            f"{pointer} holds {url!r}: it must hold the URI or the absolute path of a store, such as s3://bucket/dataset/"
+            f"{STORE_FOLDER}."
+        )
+    try:
+        return PackedPatches(ids, partial(RemoteBytes, url))
+    except DatasetError as error:
+        raise DatasetError(f"{pointer} points to {url} (does it end in {STORE_FOLDER}?): {error}") from error

@@ -1,8 +1,11 @@
 """`TrainConfig`: everything that decides what a training gives."""
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+import lightning
 
 from cerradata.core.errors import ConfigError
 from cerradata.core.locations import Location
@@ -14,7 +17,7 @@ Schedule = Literal["constant", "cosine"]
 _TAKEN = frozenset(
     {
         *("max_epochs", "logger", "callbacks", "default_root_dir", "enable_progress_bar", "enable_model_summary"),
-        *("num_sanity_val_steps", "log_every_n_steps", "use_distributed_sampler"),
+        *("num_sanity_val_steps", "log_every_n_steps", "use_distributed_sampler", "fast_dev_run", "limit_val_batches"),
     }
 )
 """Arguments of Lightning's Trainer that `train` gives itself."""
@@ -91,6 +94,10 @@ class TrainConfig:
                 f"trainer: precision {precision!r} would round the stored numbers before they are normalised: take bf16-mixed, "
                 "16-mixed or 32."
             )
+        known = inspect.signature(lightning.Trainer).parameters
+        strange = [name for name in self.trainer if name not in known]
+        if strange:
+            raise ConfigError(f"trainer: Lightning's Trainer has no {strange[0]!r}: it has {', '.join(known)}.")
         taken = sorted(_TAKEN & set(self.trainer))
         if taken:
             raise ConfigError(f"trainer: {taken[0]} is set by the run itself (`epochs`, `--quiet`, the run folder).")

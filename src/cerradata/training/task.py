@@ -4,6 +4,7 @@ from typing import Any
 
 import lightning
 import torch
+import torch.distributed as dist
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassConfusionMatrix
@@ -78,9 +79,9 @@ class SegmentationTask(lightning.LightningModule):
     def _step(self, batch: dict[str, Tensor], stage: str) -> tuple[Tensor, Tensor]:
         logits = self(batch["image"])
         weight = self._labelled_weight(batch["mask"])
-        if stage == "train" and self.trainer.world_size > 1:
+        if stage == "train" and dist.is_available() and dist.is_initialized():
             # The processes' gradients are averaged; of this loss they are those of one process with the whole batch
-            weight = torch.as_tensor(self.all_gather(weight)).sum() / self.trainer.world_size
+            weight = torch.as_tensor(self.all_gather(weight)).sum() / dist.get_world_size()
         loss = self.loss(logits, batch["mask"]) / weight
         self.log(
             f"{stage}_loss",

@@ -144,6 +144,10 @@ def _fit(trainer: lightning.Trainer, task: SegmentationTask, module: CerraData4M
             raise RunError(
                 f"{last} is no checkpoint of ours, or is damaged ({error}): give --overwrite to begin again."
             ) from error
+        except SystemExit as error:  # what Lightning makes of Ctrl-C
+            if trainer.interrupted:
+                raise KeyboardInterrupt from error
+            raise
 
 
 class _SeedSteps(Callback):

@@ -1,16 +1,19 @@
 import pickle
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from cerradata.core.errors import ConfigError
+from cerradata.core.errors import ConfigError, DatasetError
 from cerradata.data import PUBLISHED_STATISTICS, BatchConfig, CerraData4MM, CerraData4MMDataModule, Normalise
 from cerradata.data.assembly import fill_on_device
 from cerradata.data.buffers import Buffers
 from cerradata.data.kernel import BandKernel, in_parallel
 from cerradata.patches.index import read_index
+from cerradata.patches.info import DatasetInfo
 from cerradata.patches.store import PackOptions, pack_dataset
 
 
@@ -211,3 +214,25 @@ def test_other_devices_put_images_together_alike(split_dataset: Path) -> None:
     fill_on_device(found, dataset.assemble.inputs, stored["layers"], absent)
     torch.testing.assert_close(found, expected, equal_nan=True, rtol=0, atol=0)
     assert found.isnan().any()
+
+
+@pytest.mark.parametrize(
+    ("layer", "changes", "message"),
+    [("sar", {"unit": "linear"}, "are of amplitudes, this dataset has linear"), ("msi", {"offset": 0.0}, "offset 0")],
+)
+def test_published_statistics_are_refused_for_other_numbers(
+    split_dataset: Path, tmp_path: Path, layer: str, changes: dict[str, object], message: str
+) -> None:
+    root = Path(shutil.copytree(split_dataset, tmp_path / "dataset"))
+    info = DatasetInfo.read(root)
+    other = replace(info.layers[layer], radiometry=replace(info.layers[layer].radiometry, **changes))
+    replace(info, layers={**info.layers, layer: other}).write(root)
+    with pytest.raises(ConfigError, match=message):
+        CerraData4MMDataModule(root, BatchConfig(statistics="published"))
+
+
+def test_only_patches_that_are_there_can_be_chosen(packed: Path) -> None:
+    dataset = CerraData4MM(packed)
+    assert dataset.only([5, 2]).ids == [2, 5]
+    with pytest.raises(DatasetError, match="Patch 999 is not among the 36 patches"):
+        dataset.only([999])

@@ -378,7 +378,7 @@ def test_a_description_that_is_no_text_or_cut_short(damaged: Path) -> None:
         file.write_bytes(data)
         assert f"{file} is damaged" in error_of(lambda: opened(damaged))
     file.unlink()
-    assert "is no dataset" in error_of(lambda: opened(damaged))
+    assert "is unfinished: it has no pack.json" in error_of(lambda: opened(damaged))
 
 
 def test_what_a_store_says_comes_back() -> None:

@@ -21,3 +21,10 @@ from cerradata.training import TrainConfig
 def test_values_that_cannot_work_are_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         TrainConfig(Location("/data"), **changes)
+
+
+def test_arguments_that_lightning_does_not_have_are_refused() -> None:
+    with pytest.raises(ConfigError, match="has no 'devises'"):
+        TrainConfig(Location("data"), trainer={"devises": 2})
+    with pytest.raises(ConfigError, match="bf16-mixed"):
+        TrainConfig(Location("data"), trainer={"precision": "bf16-true"})

@@ -24,7 +24,7 @@ from cerradata.core.tiff import TakenApart, TiffHeader, check_round_trip, take_a
 from cerradata.core.types import Array
 from cerradata.patches.index import lacking, read_index
 from cerradata.patches.info import DatasetInfo
-from cerradata.patches.layout import INDEX_FILE, Layout, discover
+from cerradata.patches.layout import INDEX_FILE, Layout, discover, semantic_layer
 from cerradata.patches.record import content_hash
 from cerradata.patches.store.claim import BESIDE, check_workers, claim_store, threads
 from cerradata.patches.store.form import (
@@ -88,15 +88,16 @@ def pack_dataset(root: Path, out: Path | None = None, options: PackOptions | Non
     index, info = read_index(root), DatasetInfo.read(root)
     layout = _discover(root, {name: layer.folder for name, layer in info.layers.items()})
     with locked_folder(out or root, what="store"):
-        source = _Source(
-            layout, _ids(root, index), lacking(index), dict(zip(index["id"], index["content_hash"], strict=True))
-        )
+        hashes = dict(zip(index["id"], index["content_hash"], strict=True))
+        source = _Source(layout, _listed(info), _ids(root, index), lacking(index), hashes)
         plan = _plan(source, hash_of_content(index), options.compression)
+        seen: set[tuple[TiffHeader, LayerShape]] = set()
+        if options.overwrite and store_of(out or root) is not None:
+            _check_all(source, plan, seen, options)
         journal, finished = claim_store(root, out, _entry(plan), overwrite=options.overwrite)
         store = (out or root) / STORE_FOLDER
         if not finished:
             _make_arrays(store, plan, info, source.ids)
-        seen: set[tuple[TiffHeader, LayerShape]] = set()
         rest = [number for number in range(plan.shards) if number not in finished]
         with threads(options.workers) as pool:
             for number in track(rest, what="Packing", quiet=options.quiet):
@@ -112,6 +113,17 @@ def pack_dataset(root: Path, out: Path | None = None, options: PackOptions | Non
     return plan
 
 
+def _check_all(
+    source: "_Source", plan: StoreInfo, seen: set[tuple[TiffHeader, LayerShape]], options: PackOptions
+) -> None:
+    """Read every patch before a whole store is removed: it may be the only one that still has them."""
+    with threads(options.workers) as pool:
+        numbers = range(plan.shards)
+        for number in track(numbers, what="Checking before the store is replaced", quiet=options.quiet):
+            for _ in _take(source, plan, source.ids[number * plan.shard : (number + 1) * plan.shard], seen, pool):
+                pass
+
+
 def copy_beside(root: Path, out: Path) -> None:
     """Copy what lies beside the patches of a dataset, byte by byte.
 
@@ -122,6 +134,12 @@ def copy_beside(root: Path, out: Path) -> None:
         if (root / name).is_file():
             with atomic_path(out / name) as temporary:
                 shutil.copyfile(root / name, temporary)
+
+
+def _listed(info: DatasetInfo) -> list[str]:
+    """Layers that every dataset of its kind has files of: optional ones may have none."""
+    labels = [semantic_layer(info.legend.level(number)) for number in info.labels]
+    return [*(name for name, layer in info.layers.items() if not layer.optional), *labels]
 
 
 def _discover(root: Path, folders: Mapping[str, str]) -> Layout:
@@ -151,9 +169,10 @@ def _ids(root: Path, index: gpd.GeoDataFrame) -> list[int]:
 
 @dataclass(frozen=True)
 class _Source:
-    """The dataset that is packed: its files, ids in ascending order, ids that lack a layer, content hashes by id."""
+    """The dataset that is packed: its files, layers that it must have, ids in ascending order, ids that lack a layer, hashes."""
 
     layout: Layout
+    expected: Sequence[str]
     ids: Sequence[int]
     lacks: Mapping[str, frozenset[int]]
     hashes: Mapping[int, str]
@@ -169,6 +188,9 @@ def _plan(source: _Source, content: str, compression: Compression) -> StoreInfo:
     advice = f"Run `cerradata verify {layout.root}` for the whole list."
     if layout.doubled:
         raise DatasetError(f"{layout.root}: {layout.doubled[0]}. {advice}")
+    missing = [layer for layer in source.expected if layer not in layout.files]
+    if missing:
+        raise DatasetError(f"{layout.root} has no files of layer {missing[0]}, which dataset.json lists. {advice}")
     layers = {}
     for layer in sorted(layout.files):
         wanted = set(source.ids) - source.lacks.get(layer, frozenset())

@@ -14,7 +14,7 @@ from cerradata.core.progress import track
 from cerradata.core.tiff import TakenApart, TiffHeader, TiffTag, put_together
 from cerradata.core.types import Array
 from cerradata.patches.index import read_index
-from cerradata.patches.layout import INDEX_FILE
+from cerradata.patches.layout import INDEX_FILE, INFO_FILE
 from cerradata.patches.record import content_hash
 from cerradata.patches.store.byte_ranges import LocalBytes
 from cerradata.patches.store.claim import check_workers, claim_unpacked, threads
@@ -56,6 +56,8 @@ def unpack_dataset(
         )
     hashes = dict(zip(index["id"], index["content_hash"], strict=True))
     with locked_folder(out, what="dataset"):
+        if overwrite and (out / INFO_FILE).is_file():
+            _check_all(store, patches, hashes, quiet=quiet)
         journal, finished = claim_unpacked(root, out, {"content": patches.info.content}, overwrite=overwrite)
         rest = [number for number in range(patches.info.shards) if number not in finished]
         with threads(workers) as pool:
@@ -68,6 +70,12 @@ def unpack_dataset(
         copy_beside(root, out)
         journal.path.unlink()
     return patches
+
+
+def _check_all(store: Path, patches: PackedPatches, hashes: Mapping[int, str], *, quiet: bool) -> None:
+    """Read every patch before a dataset is removed: it may be the only one that still has them."""
+    for number in track(range(patches.info.shards), what="Checking before the dataset is replaced", quiet=quiet):
+        _read(patches, _described(store / FILES_FOLDER / f"{number:06}.parquet", store), hashes)
 
 
 def _store(root: Path) -> Path:
@@ -111,6 +119,14 @@ def _file(row: Mapping[str, Any], out: Path) -> _File:
 def _unpack_shard(
     patches: PackedPatches, files: Sequence[_File], hashes: Mapping[int, str], pool: Executor
 ) -> list[Path]:
+    pixels = _read(patches, files, hashes)
+    parts = [TakenApart(pixels[file.id][file.layer], file.header, file.place) for file in files]
+    list(pool.map(put_together, [file.path for file in files], parts))
+    return [file.path for file in files]
+
+
+def _read(patches: PackedPatches, files: Sequence[_File], hashes: Mapping[int, str]) -> dict[int, dict[str, Array]]:
+    """Pixels by id and layer, compared with what was indexed."""
     pixels: dict[int, dict[str, Array]] = {}
     for layer in dict.fromkeys(file.layer for file in files):
         ids = [file.id for file in files if file.layer == layer]
@@ -122,6 +138,4 @@ def _unpack_shard(
                 f"{patches.name}: patch {patch_id} differs from what was indexed, so the store is damaged: copy it again, or "
                 "pack the dataset again."
             )
-    parts = [TakenApart(pixels[file.id][file.layer], file.header, file.place) for file in files]
-    list(pool.map(put_together, [file.path for file in files], parts))
-    return [file.path for file in files]
+    return pixels

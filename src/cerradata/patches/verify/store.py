@@ -12,6 +12,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
+import zarr
 
 from cerradata.core.errors import CerradataError, DatasetError
 from cerradata.core.tiff import TakenApart, TiffHeader, TiffTag, put_together
@@ -97,7 +98,7 @@ def check_store(
         patches: Every patch of the index, in id order.
         pool: Threads that read.
     """
-    problems = [*_check_layers(files, info, expected), *_check_arrays(files, info)]
+    problems = [*_check_layers(files, info, expected), *_check_arrays(files, info), *_check_group(files, patches)]
     shards = [(layer, number) for layer in info.layers for number in range(info.shards)]
 
     def look(shard: tuple[str, int]) -> str:
@@ -158,6 +159,19 @@ def _check_arrays(files: StoreFiles, info: StoreInfo) -> Iterator[Problem]:
                 )
         except (DatasetError, ValueError, KeyError, IndexError, TypeError) as error:
             yield Problem("corrupt", f"{files.name}/{name} is damaged ({error!r}). {_MEND}")
+
+
+def _check_group(files: StoreFiles, patches: Sequence[PatchExpectation]) -> Iterator[Problem]:
+    """What readers of Zarr open first, and the ids by which they find patches."""
+    try:
+        ids = np.asarray(zarr.open_group(files.name, mode="r")["id"])
+    except Exception as error:  # noqa: BLE001 - Zarr and file systems raise many classes
+        yield Problem("corrupt", f"{files.name} cannot be opened as a Zarr group with ids ({error!r}). {_MEND}")
+        return
+    if ids.tolist() != [patch.id for patch in patches]:
+        yield Problem(
+            "corrupt", f"{files.name}/id are not the ids of {INDEX_FILE}: by them other software finds patches. {_MEND}"
+        )
 
 
 def _check_described(
