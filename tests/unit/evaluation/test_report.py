@@ -23,6 +23,7 @@ from cerradata.evaluation.report import write_report
 from cerradata.evaluation.report.alignment import describe_alignment
 from cerradata.evaluation.report.footprints import ground_km2, patches_over_ground, plot_footprints, plot_shaded
 from cerradata.evaluation.report.page import ABSENT, number, percent
+from cerradata.evaluation.report.run_page import run_page
 from cerradata.evaluation.report.samples import choose_patches
 from cerradata.evaluation.report.seams import describe_seams
 from cerradata.evaluation.report.splits import read_certificate
@@ -810,3 +811,14 @@ def test_number_close_to_nothing_has_no_sign() -> None:
     assert number(-0.004, 2) == "0.00"
     assert number(-0.006, 2) == "-0.01"
     assert number(1234.56, 1) == "1,234.6"
+
+
+def test_page_of_a_run_says_what_it_was_trained_on(run: RunFolder) -> None:
+    augmentation = {"flips": True, "turns": False, "crop": None, "sar_gain": 1.5}
+    config = {"fraction": 0.1, "class_weights": "median", "validity": True, "augmentation": augmentation}
+    plain = run_page(run.path)
+    (run.path / "config.yaml").write_text(json.dumps(config))
+    page = run_page(run.path)
+    for words in ("10.00%", "median", "one for each sensor", "flips, sar_gain 1.5"):
+        assert words in page
+        assert words not in plain

@@ -1,8 +1,9 @@
 """The page of a run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -21,6 +22,7 @@ from cerradata.evaluation.report.results import (
 )
 from cerradata.legend import LandCoverClass, Level
 from cerradata.runs import RunFolder, RunRecord
+from cerradata.runs.folder import CONFIG_FILE
 from cerradata.scores.scores import Scores
 
 _MODELS = {"unet": "U-Net", "transnuseg": "TransNuSeg"}
@@ -29,6 +31,8 @@ _NORMALISATIONS = {
     "none": "none (stored numbers as they are)",
     "0to1": "0to1: each band from its least to its greatest number",
     "1to1": "1to1: logarithm of each band, by the logarithms of its mean and standard deviation",
+    "z-score": "z-score: each band by its mean and standard deviation",
+    "percentile": "percentile: each band by its quantiles of 5 % and 95 %",
 }
 _BEST = {"val_macro_f1": "Validation macro F1", "val_mean_iou": "Validation mean IoU"}
 
@@ -74,6 +78,7 @@ def run_page(path: Path) -> str:
     scores = read_scores(folder.scores("test"), level)
     matrix = read_matrix(folder.confusion("test"), level)
     statistics = record.statistics
+    config = folder.config() if (path / CONFIG_FILE).is_file() else {}
     return render(
         "run.html.jinja",
         {
@@ -85,7 +90,7 @@ def run_page(path: Path) -> str:
             "lede": _lede(record, level),
             "level": level,
             "facts": _facts(record, scores),
-            "setup": _setup(record),
+            "setup": [*_setup(record), *_training(config)],
             "scores": scores,
             "comparison": _comparison(_model(record), scores, read_baselines(path)),
             "matrix": None if matrix is None else _matrix(matrix, level),
@@ -152,6 +157,29 @@ def _setup(record: RunRecord) -> list[Fact]:
         words = [f"{label} {percent(record.best[key])} %" for key, label in _BEST.items() if key in record.best]
         facts.append(Fact("Weights kept", f"epoch {record.best['epoch']:g}", ", ".join(words)))
     return facts
+
+
+def _training(config: Mapping[str, Any]) -> list[Fact]:
+    """What decides which patches a training sees, how and with which weights, where it is not the usual."""
+    weights = config.get("class_weights", "none")
+    chosen = [
+        Fact("Statistics", str(config.get("statistics", "dataset")), "of the normalisation"),
+        Fact("Validity channels", "one for each sensor" if config.get("validity") else ""),
+        Fact(
+            "Fraction", f"{config['fraction']:.2%}" if config.get("fraction", 1) != 1 else "", "of the training patches"
+        ),
+        Fact("Few-shot", str(config.get("shots") or ""), "patches of each class"),
+        Fact("Rare classes", f"{config['rare_share']:.0%}" if config.get("rare_share") else "", "of each batch"),
+        Fact("Class weights", "" if weights == "none" else str(weights)),
+        Fact("Augmentation", _augmentation(config.get("augmentation"))),
+    ]
+    return [fact for fact in chosen if fact.value]
+
+
+def _augmentation(plain: object) -> str:
+    if not isinstance(plain, dict):
+        return ""
+    return ", ".join(name if value is True else f"{name} {value:g}" for name, value in plain.items() if value)
 
 
 def _patches(record: RunRecord) -> str:
