@@ -85,7 +85,7 @@ def test_copy_with_prefixes_that_sort_otherwise_is_paired_by_id(dataset_copy: Pa
         sample = dataset[position]
         np.testing.assert_allclose(sample["image"][0], numbers(patch_id, 1), rtol=1e-6)
         np.testing.assert_array_equal(sample["mask"], labels(patch_id))
-    assert dataset.statistics is PUBLISHED_STATISTICS
+    assert dataset.statistics == PUBLISHED_STATISTICS
     assert CerraData4MM(dataset_copy).bands == (*MSI_BANDS, "VV", "VH")
 
 

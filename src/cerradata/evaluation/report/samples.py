@@ -64,7 +64,7 @@ def sample_patches(root: Path, info: DatasetInfo, index: gpd.GeoDataFrame, level
             else _image(dataset, patch_id)
             for dataset in datasets
         ]
-        pictures += [_labels(dataset, patch_id) for dataset in datasets[:1]]
+        pictures += [_labels(dataset, patch_id) for dataset in [own for own in datasets if patch_id in own.ids][:1]]
         title = f"Patch {patch_id}" if split is None else f"Patch {patch_id}, {split}"
         views.append(SampleView(title, tuple(pictures), _largest(pixels[position], level)))
     return tuple(views)
